@@ -6,8 +6,11 @@ find_package(RocksDB REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp CONFIG REQUIRED)
 find_package(OpenSSL REQUIRED)
-pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
-pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
+# Prefixes other than "zstd" and "lz4": RocksDB's package file looks those up under these names itself.
+pkg_check_modules(BOUGH_ZSTD REQUIRED IMPORTED_TARGET GLOBAL libzstd)
+pkg_check_modules(BOUGH_LZ4 REQUIRED IMPORTED_TARGET GLOBAL liblz4)
+add_library(PkgConfig::zstd ALIAS PkgConfig::BOUGH_ZSTD)
+add_library(PkgConfig::lz4 ALIAS PkgConfig::BOUGH_LZ4)
 pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
 
