@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "bough/error.hpp"
 #include "bough/ids.hpp"
@@ -20,7 +19,14 @@ struct WalGeometry {
 };
 
 // Fed with consecutive bytes, gives consecutive records. Checks page headers, record headers, the prev chain and CRCs; what
-// breaks them is ErrorCode::corrupt naming the LSN, and the stream is then over. Not thread-safe.
+// breaks them is ErrorCode::corrupt naming the LSN, and the stream is then over: next() gives the same error again. Zeros where
+// a record should begin (the unwritten rest of a preallocated segment) are corrupt too, so feed only what was written.
+//
+// A record is given once everything up to its `end` was fed: alignment padding too and, for a record that switches to the next
+// segment, the rest of its segment. So record_end() <= fed_end() always. A record whose continuation the log says was lost
+// (its writer crashed, and the next page overwrites it) is passed over silently, as Postgres does.
+//
+// Memory: what was fed and not yet consumed by next(), and one record. Not thread-safe.
 class WalStream {
 public:
     // `begin` is where a record begins or where the end of the record before it lies (so a page boundary is allowed).
@@ -30,6 +36,10 @@ public:
     // For a position inside the log of which no record boundary is known: skips the rest of a record that crosses into the
     // page at `page_begin` (a page boundary).
     static WalStream from_page(WalGeometry geometry, Lsn page_begin);
+
+    WalStream(WalStream&&) noexcept;
+    WalStream& operator=(WalStream&&) noexcept;
+    ~WalStream();
 
     void feed(std::span<const std::byte> bytes);
 
@@ -41,9 +51,8 @@ public:
     Lsn last_record_start() const; // start of the last record given; 0/0 before the first
 
 private:
-    friend class WalStreamTest;
-    // The owner of this header defines the rest.
-    struct Impl;
+    class Impl;
+    explicit WalStream(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,79 @@
+#include "base/crc32c.hpp"
+
+#include <array>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+#endif
+
+namespace bough {
+namespace {
+
+// tables[k][b]: the effect of byte b followed by k zero bytes, so that eight bytes are taken at once.
+using Tables = std::array<std::array<std::uint32_t, 256>, 8>;
+
+constexpr Tables make_tables() {
+    constexpr std::uint32_t kPolynomialReversed = 0x82F63B78u;
+    Tables t{};
+    for (std::uint32_t i = 0; i < 256; ++i) {
+        std::uint32_t c = i;
+        for (int bit = 0; bit < 8; ++bit) c = (c & 1) != 0 ? (c >> 1) ^ kPolynomialReversed : c >> 1;
+        t[0][i] = c;
+    }
+    for (std::size_t k = 1; k < t.size(); ++k)
+        for (std::size_t i = 0; i < 256; ++i) t[k][i] = (t[k - 1][i] >> 8) ^ t[0][t[k - 1][i] & 0xFF];
+    return t;
+}
+
+constexpr Tables kTables = make_tables();
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) std::uint32_t crc32c_extend_sse42(std::uint32_t crc, std::span<const std::byte> bytes) {
+    const std::byte* p = bytes.data();
+    std::size_t n = bytes.size();
+    std::uint64_t c = ~crc;
+    for (; n >= 8; p += 8, n -= 8) {
+        std::uint64_t word;
+        std::memcpy(&word, p, 8);
+        c = _mm_crc32_u64(c, word);
+    }
+    auto c32 = static_cast<std::uint32_t>(c);
+    for (; n > 0; ++p, --n) c32 = _mm_crc32_u8(c32, static_cast<std::uint8_t>(*p));
+    return ~c32;
+}
+#endif
+
+using Extend = std::uint32_t (*)(std::uint32_t, std::span<const std::byte>);
+
+Extend choose() {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("sse4.2") != 0) return crc32c_extend_sse42;
+#endif
+    return detail::crc32c_extend_portable;
+}
+
+}  // namespace
+
+std::uint32_t detail::crc32c_extend_portable(std::uint32_t crc, std::span<const std::byte> bytes) {
+    const std::byte* p = bytes.data();
+    std::size_t n = bytes.size();
+    std::uint32_t c = ~crc;
+    for (; n >= 8; p += 8, n -= 8) {
+        std::array<std::uint8_t, 8> b;
+        std::memcpy(b.data(), p, 8);
+        c = kTables[7][(b[0] ^ c) & 0xFF] ^ kTables[6][(b[1] ^ c >> 8) & 0xFF] ^ kTables[5][(b[2] ^ c >> 16) & 0xFF] ^
+            kTables[4][(b[3] ^ c >> 24) & 0xFF] ^ kTables[3][b[4]] ^ kTables[2][b[5]] ^ kTables[1][b[6]] ^ kTables[0][b[7]];
+    }
+    for (; n > 0; ++p, --n) c = (c >> 8) ^ kTables[0][(c ^ static_cast<std::uint8_t>(*p)) & 0xFF];
+    return ~c;
+}
+
+std::uint32_t crc32c_extend(std::uint32_t crc, std::span<const std::byte> bytes) {
+    static const Extend extend = choose();
+    return extend(crc, bytes);
+}
+
+std::uint32_t crc32c(std::span<const std::byte> bytes) { return crc32c_extend(0, bytes); }
+
+}  // namespace bough

@@ -1,0 +1,21 @@
+// CRC-32C (Castagnoli), the checksum of Postgres's WAL records, control file and two-phase files.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace bough {
+
+// The checksum of `bytes`.
+std::uint32_t crc32c(std::span<const std::byte> bytes);
+
+// The checksum of what `crc` covers followed by `bytes`: crc32c_extend(crc32c(a), b) == crc32c(a b). Begin with 0.
+std::uint32_t crc32c_extend(std::uint32_t crc, std::span<const std::byte> bytes);
+
+namespace detail {
+// The portable way, which crc32c_extend() takes where the processor has no instruction for it.
+std::uint32_t crc32c_extend_portable(std::uint32_t crc, std::span<const std::byte> bytes);
+}  // namespace detail
+
+}  // namespace bough
