@@ -20,3 +20,7 @@ if(BOUGH_SANITIZE)
 endif()
 
 option(BOUGH_FUZZ "Build the fuzz targets (needs clang)" OFF)
+if(BOUGH_FUZZ)
+  # Coverage of the libraries under test guides the fuzzer.
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fsanitize=fuzzer-no-link>)
+endif()

@@ -1,3 +1,7 @@
+# What `./dev build` and `./dev fuzz` build.
+add_custom_target(programs)
+add_custom_target(fuzz_targets)
+
 # bough_library(NAME SOURCES... LIBS...)  a static library of one folder
 function(bough_library name)
   cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
@@ -12,6 +16,7 @@ function(bough_program name)
   add_executable(${name} ${A_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${A_LIBS} ${BOUGH_SANITIZE_LINK})
+  add_dependencies(programs ${name})
 endfunction()
 
 # bough_test(NAME SOURCES... LIBS...)  a GoogleTest program registered with ctest under the label "unit"
@@ -36,4 +41,5 @@ function(bough_fuzz name)
   target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_libraries(${name} PRIVATE ${A_LIBS} ${BOUGH_SANITIZE_LINK} -fsanitize=fuzzer)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  add_dependencies(fuzz_targets ${name})
 endfunction()
