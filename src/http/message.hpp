@@ -10,7 +10,7 @@ namespace bough::http {
 
 struct Request {
     std::string method;                        // upper case
-    std::string path;                          // percent-decoded, without the query
+    std::string path;                          // without the query; still percent-encoded (Router decodes segments)
     std::map<std::string, std::string> query;  // percent-decoded
     std::string bearer;                        // of "Authorization: Bearer", or empty
     std::string body;
