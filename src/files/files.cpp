@@ -78,7 +78,7 @@ Result<void> make_directories(const std::filesystem::path& path) {
     return {};
 }
 
-Result<void> remove_all(const std::filesystem::path& path) {
+Result<void> remove_tree(const std::filesystem::path& path) {
     std::error_code failed;
     std::filesystem::remove_all(path, failed);
     if (failed) return io_error("cannot remove " + path.string(), failed.value());

@@ -20,7 +20,7 @@ Result<void> write(const std::filesystem::path& path, std::string_view content);
 
 // Directory and its parents, mode 0700.
 Result<void> make_directories(const std::filesystem::path& path);
-Result<void> remove_all(const std::filesystem::path& path);
+Result<void> remove_tree(const std::filesystem::path& path);
 
 // An exclusive lock on a file, held until destruction or the process's end. Movable.
 class Lock {

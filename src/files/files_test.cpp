@@ -13,7 +13,7 @@ protected:
         directory_ = std::filesystem::temp_directory_path() / ("bough-files-" + std::to_string(::getpid()));
         ASSERT_TRUE(make_directories(directory_ / "a" / "b").has_value());
     }
-    void TearDown() override { ASSERT_TRUE(remove_all(directory_).has_value()); }
+    void TearDown() override { ASSERT_TRUE(remove_tree(directory_).has_value()); }
     std::filesystem::path directory_;
 };
 
