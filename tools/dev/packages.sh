@@ -6,7 +6,7 @@ missing_packages() {
     local list wanted
     wanted=$(for list in "$@"; do sed 's/#.*//' "$root/tools/packages/$list"; done | awk 'NF' | sort -u)
     # shellcheck disable=SC2086  # package names are words
-    dpkg-query -W -f='${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^installed //p' | sort -u |
+    { dpkg-query -W -f='${db:Status-Status} ${Package}\n' $wanted 2>/dev/null || true; } | sed -n 's/^installed //p' | sort -u |
         comm -13 - <(printf '%s\n' "$wanted")
 }
 
