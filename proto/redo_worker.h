@@ -10,9 +10,19 @@
 #include "proto/page_service.h"
 
 #define BOUGH_REDO_FD 3
-#define BOUGH_REDO_READY 0x4F444552u /* the worker sends these four bytes once, when it can take requests */
+#define BOUGH_REDO_MAGIC 0x4F444552u /* "REDO" */
+#define BOUGH_REDO_VERSION 1
+#define BOUGH_REDO_REQUEST_BYTES_MAX (1u << 30) /* a longer request is garbage; Postgres's longest record is below it */
+#define BOUGH_REDO_ERROR_BYTES_MAX 4096         /* a longer error text is cut */
 
 #pragma pack(push, 1)
+
+/* The worker sends this once, when it can take requests. */
+typedef struct
+{
+    uint32_t magic;
+    uint32_t version;
+} BoughRedoReady;
 
 enum BoughRedoVerb
 {
@@ -26,10 +36,16 @@ typedef struct
     uint8_t verb;
 } BoughRedoRequestHeader;
 
+enum BoughRedoApplyFlags
+{
+    BOUGH_REDO_BASE_PRESENT = 1,    /* a base page follows; without it the page begins as zeros */
+    BOUGH_REDO_HINT_BITS_LOGGED = 2 /* the records' cluster has data checksums or wal_log_hints (XLogHintBitIsNeeded) */
+};
+
 typedef struct
 {
     BoughPageTag tag;
-    uint8_t base_present; /* 0: the page begins as zeros */
+    uint8_t flags; /* BoughRedoApplyFlags */
     uint32_t record_count;
 } BoughRedoApply;
 
@@ -53,5 +69,10 @@ typedef struct
 } BoughRedoReplyHeader;
 
 #pragma pack(pop)
+
+#ifdef __cplusplus
+static_assert(sizeof(BoughRedoReady) == 8 && sizeof(BoughRedoRequestHeader) == 5 && sizeof(BoughRedoApply) == 22);
+static_assert(sizeof(BoughRedoRecord) == 20 && sizeof(BoughRedoMask) == 5 && sizeof(BoughRedoReplyHeader) == 5);
+#endif
 
 #endif
