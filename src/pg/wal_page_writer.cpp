@@ -30,14 +30,15 @@ Result<WalPageWriter> WalPageWriter::open(SystemId system_id, std::uint32_t segm
     WalPageWriter writer(system_id, segment_bytes, timeline, first);
     writer.bytes_.assign(prefix.begin(), prefix.end());
     const auto has_header_of = [&](Lsn p) { return prefix.size() >= p - first + wal_page_header_bytes(p.value, segment_bytes); };
-    if (begin > first && !has_header_of(first)) {
-        writer.bytes_.clear();
-        writer.write_page_header(first, 0);
-    }
-    if (in_page != 0 && !has_header_of(page) && page > first) {
-        writer.bytes_.resize(page - first);
-        writer.write_page_header(page, 0);
-    }
+    // A page whose start is unknown is made to say that a record from before it ends at `begin`: so who looks for records
+    // from the page's start on (pg_waldump does) finds the next one.
+    const auto make_header_of = [&](Lsn p, std::uint64_t gap) {
+        writer.bytes_.resize(p - first);
+        writer.write_page_header(p, gap);
+    };
+    const std::uint64_t gap = in_page == 0 ? 0 : in_page - wal_page_header_bytes(page.value, segment_bytes);
+    if (begin > first && !has_header_of(first)) make_header_of(first, page == first ? gap : 0);
+    if (in_page != 0 && page > first && !has_header_of(page)) make_header_of(page, gap);
     writer.bytes_.resize(begin - first);
     return writer;
 }

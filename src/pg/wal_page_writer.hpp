@@ -21,7 +21,8 @@ public:
 
     // Writes begin at `begin`: a record's end, or a place where a record may begin. `prefix` holds what is known of the bytes
     // from the start of begin's segment on, at most up to `begin`; what is missing is zero, but for the page headers that a
-    // reader of later records must see (that of the segment and that of begin's page), which are made.
+    // reader of later records must see (that of the segment and that of begin's page), which are made so that a reader from
+    // the start of begin's page on finds the records written here.
     // ErrorCode::invalid_argument when no record can end or begin at `begin`.
     static Result<WalPageWriter> open(SystemId system_id, std::uint32_t segment_bytes, std::uint32_t timeline, Lsn begin,
                                       std::span<const std::byte> prefix);

@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "base/crc32c.hpp"
 #include "bough/check.hpp"
 #include "pg/bytes.hpp"
+#include "pg/record_bytes.hpp"
 #include "pg/v15/version.hpp"
 #include "pg/wal_format.hpp"
 #include "pg/wal_page_header.hpp"
@@ -18,11 +18,6 @@ namespace {
 
 Error corrupt_record(Lsn start, std::string what) {
     return Error{ErrorCode::corrupt, fmt::format("WAL record at {}: {}", start.to_string(), what), {}};
-}
-
-std::uint32_t record_crc(std::span<const std::byte> record) {
-    const auto body = record.subspan(sizeof(WalRecordHeader));
-    return crc32c_extend(crc32c(body), record.first(offsetof(WalRecordHeader, crc)));
 }
 
 bool is_segment_switch(const WalRecordHeader& header) {

@@ -6,8 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/crc32c.hpp"
 #include "pg/bytes.hpp"
+#include "pg/record_bytes.hpp"
 #include "pg/wal_format.hpp"
 #include "pg/wal_page_writer.hpp"
 
@@ -18,7 +18,7 @@ constexpr std::uint32_t kSegment = 1u << 20;
 constexpr SystemId kSystem{0x1122334455667788};
 constexpr WalGeometry kGeometry{kSegment, kSystem};
 
-std::vector<std::byte> make_record(std::size_t total, Lsn previous, std::uint8_t manager = 10, std::uint8_t info = 0) {
+std::vector<std::byte> test_record(std::size_t total, Lsn previous, std::uint8_t manager = 10, std::uint8_t info = 0) {
     std::vector<std::byte> record(total);
     for (std::size_t i = sizeof(WalRecordHeader); i < total; ++i) record[i] = static_cast<std::byte>(i * 31 + total);
     WalRecordHeader header{};
@@ -27,7 +27,7 @@ std::vector<std::byte> make_record(std::size_t total, Lsn previous, std::uint8_t
     header.resource_manager = manager;
     header.info = info;
     store(record.data(), header);
-    header.crc = crc32c_extend(crc32c(std::span(record).subspan(24)), std::span(record).first(20));
+    header.crc = record_crc(record);
     store(record.data(), header);
     return record;
 }
@@ -43,14 +43,14 @@ public:
     explicit Log(Lsn begin) : writer_(*WalPageWriter::open(kSystem, kSegment, 1, begin, {})), begin_(begin) {}
 
     void add(std::size_t total) {
-        Written w{.start = {}, .end = {}, .bytes = make_record(total, previous())};
+        Written w{.start = {}, .end = {}, .bytes = test_record(total, previous())};
         const auto placed = writer_.append(w.bytes);
         w.start = placed.start;
         w.end = placed.end;
         records.push_back(std::move(w));
     }
     void add_switch() {
-        Written w{.start = {}, .end = {}, .bytes = make_record(24, previous(), 0, 0x40)};
+        Written w{.start = {}, .end = {}, .bytes = test_record(24, previous(), 0, 0x40)};
         w.start = writer_.append(w.bytes).start;
         writer_.fill_segment();
         w.end = writer_.end();
@@ -154,7 +154,7 @@ TEST(WalStream, passes_over_a_record_whose_rest_was_lost) {
     header.remaining_bytes = 0;
     bytes.resize(bytes.size() + sizeof header);
     store(bytes.data() + 2 * kWalPageBytes, header);
-    const auto next = make_record(48, log.records[0].start, 0, 0xD0);
+    const auto next = test_record(48, log.records[0].start, 0, 0xD0);
     bytes.insert(bytes.end(), next.begin(), next.end());
 
     const Lsn at{0x500000 + 2 * kWalPageBytes + 24};

@@ -41,7 +41,8 @@ inline constexpr std::uint8_t kCustomResourceManagerMin = 128;
 
 constexpr bool valid_resource_manager(std::uint8_t id) { return id <= kResourceManagerMax || id >= kCustomResourceManagerMin; }
 
-// The XLOG resource manager's record that ends a segment early.
+// Records of the XLOG resource manager: one, and the one that ends a segment early.
+inline constexpr std::uint8_t kXlogCheckpointShutdown = 0x00;
 inline constexpr std::uint8_t kXlogSwitch = 0x40;
 
 }  // namespace bough::pg::v15
