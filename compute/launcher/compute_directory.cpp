@@ -1,0 +1,64 @@
+#include "compute/launcher/compute_directory.hpp"
+
+#include <span>
+
+#include "files/files.hpp"
+#include "pg/v15/control_file.hpp"
+#include "pg/v15/synthetic_checkpoint.hpp"
+#include "pg/wal_segment.hpp"
+#include "tar/tar.hpp"
+
+namespace bough::compute {
+namespace {
+
+constexpr std::uint32_t kTimeline = 1;
+constexpr const char* kAlterSystem = "postgresql.auto.conf";
+
+std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+
+Result<void> unpack(const std::filesystem::path& directory, std::string_view basebackup) {
+    BOUGH_ASSIGN(auto entries, tar::read(basebackup));
+    for (const auto& entry : entries) {
+        auto path = directory / entry.path;
+        if (entry.directory) {
+            BOUGH_TRY(files::make_directories(path));
+            continue;
+        }
+        if (!std::filesystem::exists(path.parent_path())) BOUGH_TRY(files::make_directories(path.parent_path()));
+        BOUGH_TRY(files::write(path, entry.content));
+    }
+    return {};
+}
+
+// The end of the log as this compute finds it: the segment before start_lsn, a shutdown checkpoint after it, and the control
+// file that points there.
+Result<void> write_log_end(const std::filesystem::path& directory, const DirectoryContent& content) {
+    auto control_path = directory / "global" / "pg_control";
+    BOUGH_ASSIGN(auto control_bytes, files::read(control_path));
+    BOUGH_ASSIGN(auto control, pg::v15::ControlFile::parse(bytes_of(control_bytes)));
+    auto checkpoint = control.checkpoint();
+    checkpoint.full_page_writes = false;
+    BOUGH_ASSIGN(auto synthetic, pg::v15::append_shutdown_checkpoint(bytes_of(content.wal_prefix), content.start_lsn, content.prev_lsn, checkpoint,
+                                                                     control.system_id(), control.wal_segment_bytes()));
+    for (const auto& file : synthetic.segments) {
+        auto name = pg::wal_segment_name(file.segment, control.wal_segment_bytes(), kTimeline);
+        std::string_view segment(reinterpret_cast<const char*>(file.content.data()), file.content.size());
+        BOUGH_TRY(files::write(directory / "pg_wal" / name, segment));
+    }
+    auto pointed = control.with_shutdown_checkpoint(synthetic.checkpoint, control.parameters(), control.system_id());
+    return files::write(control_path, pointed.encode());
+}
+
+}  // namespace
+
+Result<void> make_directory(const std::filesystem::path& directory, const DirectoryContent& content) {
+    auto altered = files::read(directory / kAlterSystem);
+    BOUGH_TRY(files::remove_tree(directory));
+    BOUGH_TRY(files::make_directories(directory));
+    BOUGH_TRY(unpack(directory, content.basebackup));
+    BOUGH_TRY(write_log_end(directory, content));
+    if (altered) BOUGH_TRY(files::write(directory / kAlterSystem, *altered));
+    return {};
+}
+
+}  // namespace bough::compute

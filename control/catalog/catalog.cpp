@@ -1,0 +1,202 @@
+#include "control/catalog/catalog.hpp"
+
+#include <set>
+
+#include <boost/json/serialize.hpp>
+#include <rocksdb/db.h>
+
+#include "files/files.hpp"
+#include "json/fields.hpp"
+
+namespace bough::control {
+namespace {
+
+constexpr std::string_view kFormatKey = "format";
+constexpr std::string_view kFormat = "1";
+
+std::string key_of(const ProjectId& id) { return "p/" + id.str(); }
+std::string key_of(const BranchRow& row) { return "b/" + row.project.str() + "/" + row.id.str(); }
+
+Error store_error(const std::string& what, const rocksdb::Status& status) {
+    return {status.IsCorruption() ? ErrorCode::corrupt : ErrorCode::io, "catalog: " + what + ": " + status.ToString(), {}};
+}
+
+}  // namespace
+
+Catalog::Catalog() = default;
+Catalog::~Catalog() = default;
+
+Result<std::unique_ptr<Catalog>> Catalog::open(const std::filesystem::path& directory) {
+    BOUGH_TRY(files::make_directories(directory));
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    options.paranoid_checks = true;
+    options.keep_log_file_num = 2;
+    options.write_buffer_size = 4 << 20;
+    rocksdb::DB* db = nullptr;
+    auto status = rocksdb::DB::Open(options, directory.string(), &db);
+    if (!status.ok()) return store_error("cannot open " + directory.string(), status);
+    std::unique_ptr<Catalog> catalog(new Catalog);
+    catalog->db_.reset(db);
+    BOUGH_TRY(catalog->load());
+    return catalog;
+}
+
+Result<void> Catalog::load() {
+    std::string format;
+    auto status = db_->Get({}, rocksdb::Slice(kFormatKey.data(), kFormatKey.size()), &format);
+    if (status.IsNotFound()) {
+        BOUGH_TRY(write(std::string(kFormatKey), std::string(kFormat)));
+    } else if (!status.ok()) {
+        return store_error("cannot read the format", status);
+    } else if (format != kFormat) {
+        return Error{ErrorCode::unsupported, "the catalog has format " + format + ", this version of Bough reads " + std::string(kFormat),
+                     "use the version of Bough that wrote it"};
+    }
+    std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator({}));
+    for (rows->SeekToFirst(); rows->Valid(); rows->Next()) {
+        auto key = rows->key().ToString();
+        if (key == kFormatKey) continue;
+        auto damaged = [&](const Error& error) {
+            Error result = error.within("catalog row \"" + key + "\"");
+            result.code = ErrorCode::corrupt;
+            return result;
+        };
+        auto fields = json::parse_object(rows->value().ToStringView());
+        if (!fields) return damaged(fields.error());
+        if (key.starts_with("p/")) {
+            auto row = project_row(*fields);
+            if (!row) return damaged(row.error());
+            projects_.emplace(row->id, *row);
+        } else {
+            auto row = branch_row(*fields);
+            if (!row) return damaged(row.error());
+            branches_.emplace(std::pair{row->project, row->id}, *row);
+        }
+    }
+    if (!rows->status().ok()) return store_error("cannot read", rows->status());
+    return {};
+}
+
+Result<void> Catalog::write(const std::string& key, const std::string& value) {
+    rocksdb::WriteOptions durable;
+    durable.sync = true;
+    auto status = db_->Put(durable, key, value);
+    if (!status.ok()) return store_error("cannot write", status);
+    return {};
+}
+
+Result<void> Catalog::erase(const std::string& key) {
+    rocksdb::WriteOptions durable;
+    durable.sync = true;
+    auto status = db_->Delete(durable, key);
+    if (!status.ok()) return store_error("cannot delete", status);
+    return {};
+}
+
+std::vector<ProjectRow> Catalog::projects() const {
+    std::lock_guard lock(mutex_);
+    std::vector<ProjectRow> result;
+    for (const auto& [id, row] : projects_) result.push_back(row);
+    return result;
+}
+
+Result<ProjectRow> Catalog::project(const std::string& id_or_name) const {
+    std::lock_guard lock(mutex_);
+    for (const auto& [id, row] : projects_)
+        if (id.str() == id_or_name) return row;
+    for (const auto& [id, row] : projects_)
+        if (row.name == id_or_name) return row;
+    return Error{ErrorCode::not_found, "project \"" + id_or_name + "\" does not exist", "`bough project list` shows those that do"};
+}
+
+Result<void> Catalog::add(const ProjectRow& row) {
+    std::lock_guard lock(mutex_);
+    for (const auto& [id, other] : projects_)
+        if (other.name == row.name || id == row.id)
+            return Error{ErrorCode::already_exists, "project \"" + row.name + "\" already exists", "choose another name"};
+    BOUGH_TRY(write(key_of(row.id), boost::json::serialize(to_json(row))));
+    projects_.emplace(row.id, row);
+    return {};
+}
+
+Result<void> Catalog::put(const ProjectRow& row) {
+    std::lock_guard lock(mutex_);
+    BOUGH_TRY(write(key_of(row.id), boost::json::serialize(to_json(row))));
+    projects_.insert_or_assign(row.id, row);
+    return {};
+}
+
+Result<void> Catalog::remove(const ProjectId& id) {
+    std::lock_guard lock(mutex_);
+    BOUGH_TRY(erase(key_of(id)));
+    projects_.erase(id);
+    return {};
+}
+
+std::vector<BranchRow> Catalog::branches() const {
+    std::lock_guard lock(mutex_);
+    std::vector<BranchRow> result;
+    for (const auto& [id, row] : branches_) result.push_back(row);
+    return result;
+}
+
+std::vector<BranchRow> Catalog::branches(const ProjectId& project) const {
+    std::lock_guard lock(mutex_);
+    std::vector<BranchRow> result;
+    for (const auto& [id, row] : branches_)
+        if (id.first == project) result.push_back(row);
+    return result;
+}
+
+Result<BranchRow> Catalog::branch(const ProjectId& project, const std::string& id_or_name) const {
+    std::lock_guard lock(mutex_);
+    const BranchRow* named = nullptr;
+    for (const auto& [id, row] : branches_) {
+        if (id.first != project) continue;
+        if (id.second.str() == id_or_name) return row;
+        if (row.name == id_or_name) named = &row;
+    }
+    if (named) return *named;
+    return Error{ErrorCode::not_found, "branch \"" + id_or_name + "\" does not exist", "`bough branch list` shows those that do"};
+}
+
+Result<BranchRow> Catalog::add(BranchRow row, std::uint16_t first_port) {
+    std::lock_guard lock(mutex_);
+    std::set<std::uint16_t> taken;
+    for (const auto& [id, other] : branches_) {
+        taken.insert(other.port);
+        if (id.first == row.project && (other.name == row.name || other.id == row.id))
+            return Error{ErrorCode::already_exists, "branch \"" + row.name + "\" already exists", "choose another name"};
+    }
+    std::uint32_t port = first_port;
+    while (taken.contains(static_cast<std::uint16_t>(port)) && port <= 65535) ++port;
+    if (port > 65535) return Error{ErrorCode::unavailable, "no SQL port is left for another branch", "delete a branch"};
+    row.port = static_cast<std::uint16_t>(port);
+    BOUGH_TRY(write(key_of(row), boost::json::serialize(to_json(row))));
+    branches_.emplace(std::pair{row.project, row.id}, row);
+    return row;
+}
+
+Result<void> Catalog::put(const BranchRow& row) {
+    std::lock_guard lock(mutex_);
+    BOUGH_TRY(write(key_of(row), boost::json::serialize(to_json(row))));
+    branches_.insert_or_assign(std::pair{row.project, row.id}, row);
+    return {};
+}
+
+Result<void> Catalog::remove(const BranchRow& row) {
+    std::lock_guard lock(mutex_);
+    BOUGH_TRY(erase(key_of(row)));
+    branches_.erase(std::pair{row.project, row.id});
+    return {};
+}
+
+bool Catalog::has_children(const BranchRow& row) const {
+    std::lock_guard lock(mutex_);
+    for (const auto& [id, other] : branches_)
+        if (id.first == row.project && other.parent == row.id) return true;
+    return false;
+}
+
+}  // namespace bough::control

@@ -1,0 +1,58 @@
+// The durable list of projects and branches.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "control/catalog/rows.hpp"
+
+namespace rocksdb {
+class DB;
+}
+
+namespace bough::control {
+
+// Owns its RocksDB (log on: every change is fsynced before the call returns) and a copy of all rows in memory.
+// Thread-safe. Rows are handed out as copies.
+class Catalog {
+public:
+    // corrupt or failed_precondition (in use, another version) name the directory.
+    static Result<std::unique_ptr<Catalog>> open(const std::filesystem::path& directory);
+    ~Catalog();
+
+    std::vector<ProjectRow> projects() const;
+    // By id, or by name.
+    Result<ProjectRow> project(const std::string& id_or_name) const;
+    // already_exists when a project has that name.
+    Result<void> add(const ProjectRow& row);
+    Result<void> put(const ProjectRow& row);
+    Result<void> remove(const ProjectId& id);
+
+    std::vector<BranchRow> branches() const;
+    std::vector<BranchRow> branches(const ProjectId& project) const;
+    Result<BranchRow> branch(const ProjectId& project, const std::string& id_or_name) const;
+    // Adds a row whose `port` is the lowest one from `first_port` on that no other branch has; returns it with that port.
+    // already_exists when a branch of the project has that name.
+    Result<BranchRow> add(BranchRow row, std::uint16_t first_port);
+    Result<void> put(const BranchRow& row);
+    Result<void> remove(const BranchRow& row);
+    bool has_children(const BranchRow& row) const;
+
+private:
+    Catalog();
+    Result<void> load();
+    Result<void> write(const std::string& key, const std::string& value);
+    Result<void> erase(const std::string& key);
+
+    std::unique_ptr<rocksdb::DB> db_;
+    mutable std::mutex mutex_;
+    // Guarded by mutex_.
+    std::map<ProjectId, ProjectRow> projects_;
+    std::map<std::pair<ProjectId, BranchId>, BranchRow> branches_;
+};
+
+}  // namespace bough::control

@@ -1,0 +1,95 @@
+#include "control/catalog/rows.hpp"
+
+#include "json/fields.hpp"
+
+namespace bough::control {
+namespace {
+
+std::string_view to_text(RowState state) {
+    switch (state) {
+        case RowState::creating: return "creating";
+        case RowState::ready: return "ready";
+        case RowState::deleting: return "deleting";
+    }
+    return "creating";
+}
+
+Result<RowState> state_of(const json::object& from) {
+    BOUGH_ASSIGN(auto text, json::string_field(from, "state"));
+    for (auto state : {RowState::creating, RowState::ready, RowState::deleting})
+        if (text == to_text(state)) return state;
+    return Error{ErrorCode::corrupt, "unknown row state \"" + text + "\"", {}};
+}
+
+}  // namespace
+
+json::object to_json(const ProjectRow& row) {
+    return {{"id", row.id.str()},
+            {"name", row.name},
+            {"system_id", std::to_string(row.system_id.value)},
+            {"created_at_us", row.created_at_us},
+            {"state", to_text(row.state)},
+            {"default_branch", row.default_branch.str()},
+            {"database", row.database},
+            {"owner", row.owner},
+            {"owner_password", row.owner_password},
+            {"owner_made", row.owner_made}};
+}
+
+json::object to_json(const BranchRow& row) {
+    json::object result{{"id", row.id.str()},
+                        {"project", row.project.str()},
+                        {"name", row.name},
+                        {"lsn", row.lsn.to_string()},
+                        {"prev_lsn", row.prev_lsn.to_string()},
+                        {"created_at_us", row.created_at_us},
+                        {"state", to_text(row.state)},
+                        {"endpoint", row.endpoint.str()},
+                        {"port", row.port},
+                        {"compute_wanted", row.compute_wanted}};
+    if (row.parent) result["parent"] = row.parent->str();
+    return result;
+}
+
+Result<ProjectRow> project_row(const json::object& from) {
+    BOUGH_ASSIGN(auto id_text, json::string_field(from, "id"));
+    BOUGH_ASSIGN(auto id, ProjectId::parse(id_text));
+    BOUGH_ASSIGN(auto branch_text, json::string_field(from, "default_branch"));
+    BOUGH_ASSIGN(auto default_branch, BranchId::parse(branch_text));
+    BOUGH_ASSIGN(auto name, json::string_field(from, "name"));
+    BOUGH_ASSIGN(auto system_id, json::string_field(from, "system_id"));
+    BOUGH_ASSIGN(auto created_at_us, json::unsigned_field(from, "created_at_us"));
+    BOUGH_ASSIGN(auto state, state_of(from));
+    BOUGH_ASSIGN(auto database, json::string_field(from, "database"));
+    BOUGH_ASSIGN(auto owner, json::string_field(from, "owner"));
+    BOUGH_ASSIGN(auto owner_password, json::string_field(from, "owner_password"));
+    BOUGH_ASSIGN(auto owner_made, json::bool_field(from, "owner_made"));
+    return ProjectRow{id,       name,     SystemId{std::strtoull(system_id.c_str(), nullptr, 10)}, static_cast<std::int64_t>(created_at_us), state,
+                      default_branch, database, owner, owner_password, owner_made};
+}
+
+Result<BranchRow> branch_row(const json::object& from) {
+    BOUGH_ASSIGN(auto id_text, json::string_field(from, "id"));
+    BOUGH_ASSIGN(auto id, BranchId::parse(id_text));
+    BOUGH_ASSIGN(auto project_text, json::string_field(from, "project"));
+    BOUGH_ASSIGN(auto project, ProjectId::parse(project_text));
+    BOUGH_ASSIGN(auto endpoint_text, json::string_field(from, "endpoint"));
+    BOUGH_ASSIGN(auto endpoint, EndpointId::parse(endpoint_text));
+    BOUGH_ASSIGN(auto name, json::string_field(from, "name"));
+    BOUGH_ASSIGN(auto parent_text, json::string_field_or(from, "parent", ""));
+    std::optional<BranchId> parent;
+    if (!parent_text.empty()) {
+        BOUGH_ASSIGN(auto parent_id, BranchId::parse(parent_text));
+        parent = parent_id;
+    }
+    BOUGH_ASSIGN(auto lsn, json::lsn_field(from, "lsn"));
+    BOUGH_ASSIGN(auto prev_lsn, json::lsn_field(from, "prev_lsn"));
+    BOUGH_ASSIGN(auto created_at_us, json::unsigned_field(from, "created_at_us"));
+    BOUGH_ASSIGN(auto state, state_of(from));
+    BOUGH_ASSIGN(auto port, json::unsigned_field(from, "port"));
+    BOUGH_ASSIGN(auto compute_wanted, json::bool_field(from, "compute_wanted"));
+    return BranchRow{id,    project,  name, parent, lsn, prev_lsn, static_cast<std::int64_t>(created_at_us), state, endpoint,
+                     static_cast<std::uint16_t>(port), compute_wanted};
+}
+
+}  // namespace bough::control

@@ -1,0 +1,52 @@
+// What control remembers of projects and branches, and its JSON form in the catalog.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <boost/json/object.hpp>
+
+#include "bough/error.hpp"
+#include "bough/ids.hpp"
+#include "bough/lsn.hpp"
+
+namespace bough::control {
+
+// A row is written as `creating` before anything is made elsewhere and as `deleting` before anything is taken away, so that
+// after a crash nothing is half there: the first is undone at the next start, the second is finished.
+enum class RowState { creating, ready, deleting };
+
+struct ProjectRow {
+    ProjectId id;
+    std::string name;
+    SystemId system_id;
+    std::int64_t created_at_us = 0;  // since 1970
+    RowState state = RowState::creating;
+    BranchId default_branch;
+    std::string database;        // of the owner
+    std::string owner;           // role name
+    std::string owner_password;  // the catalog's files have mode 0600 in a directory of 0700
+    bool owner_made = false;     // the role exists in the root branch's cluster
+};
+
+struct BranchRow {
+    BranchId id;
+    ProjectId project;
+    std::string name;
+    std::optional<BranchId> parent;
+    Lsn lsn;       // where it leaves its parent (of a root: where its history begins)
+    Lsn prev_lsn;  // start of the record that ends there
+    std::int64_t created_at_us = 0;
+    RowState state = RowState::creating;
+    EndpointId endpoint;
+    std::uint16_t port = 0;        // of its endpoint
+    bool compute_wanted = false;   // the compute is to run: after a restart of the system it is started again
+};
+
+boost::json::object to_json(const ProjectRow& row);
+boost::json::object to_json(const BranchRow& row);
+Result<ProjectRow> project_row(const boost::json::object& from);
+Result<BranchRow> branch_row(const boost::json::object& from);
+
+}  // namespace bough::control

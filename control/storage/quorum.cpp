@@ -1,0 +1,58 @@
+#include "control/storage/quorum.hpp"
+
+#include <algorithm>
+
+namespace bough::control {
+
+Quorum::Quorum(std::vector<SafekeeperAddress> addresses) {
+    for (auto& address : addresses) members_.push_back(std::make_unique<SafekeeperClient>(std::move(address)));
+}
+
+std::vector<std::string> Quorum::names() const {
+    std::vector<std::string> result;
+    for (const auto& member : members_) result.push_back(member->address().name);
+    return result;
+}
+
+std::vector<std::string> Quorum::wal_sources(const ProjectId& project, const BranchId& branch) const {
+    std::vector<std::string> result;
+    for (const auto& member : members_) {
+        result.push_back(member->address().wal + " options='-c bough.project=" + project.str() + " -c bough.branch=" + branch.str() + "'");
+    }
+    return result;
+}
+
+Result<Tip> Quorum::tip(const ProjectId& project, const BranchId& branch) const {
+    auto answers = ask_all<SafekeeperPosition>([&](SafekeeperClient& client) { return client.position(project, branch); });
+    std::vector<SafekeeperPosition> positions;
+    std::size_t without = 0;
+    const Error* failure = nullptr;
+    for (const auto& answer : answers) {
+        if (answer) positions.push_back(*answer);
+        else if (answer.error().code == ErrorCode::not_found) ++without;
+        else failure = &answer.error();
+    }
+    if (positions.size() + without < majority()) {
+        return Error{ErrorCode::unavailable, "no majority of the safekeepers answers: " + (failure ? failure->message : std::string{}),
+                     "`bough status` shows which daemons run"};
+    }
+    // What fewer than a majority keep has no acknowledged commit only if all could be asked; a branch is made on all of them
+    // before its first compute starts, so a majority without it means that none ever did.
+    if (without >= majority()) return Tip{{}, true, true};
+
+    // Among logs, the one of the later term is the more advanced whatever its length.
+    std::sort(positions.begin(), positions.end(), [](const auto& a, const auto& b) {
+        return std::pair(a.last_term, a.end.lsn) > std::pair(b.last_term, b.end.lsn);
+    });
+    Tip tip;
+    if (positions.size() == members_.size() && positions[majority() - 1].last_term == positions.front().last_term) {
+        tip.end = positions[majority() - 1].end;  // a majority has it, and every acknowledged commit is on a majority
+        tip.committed = true;
+    } else {
+        tip.end = positions.front().end;  // an acknowledged commit is on at least one of any majority
+        tip.committed = positions.front().commit_lsn >= tip.end.lsn;
+    }
+    return tip;
+}
+
+}  // namespace bough::control
