@@ -1,0 +1,286 @@
+#include "safekeeper/consensus/core.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "bough/check.hpp"
+
+namespace bough::safekeeper::consensus {
+namespace {
+
+// Enough that launchers and long-absent peers find a common entry; what is older is all committed.
+constexpr std::size_t kHistoryEntriesKept = 64;
+
+Error stale_term(Term asked, Term promised) {
+    return {ErrorCode::failed_precondition,
+            "term " + std::to_string(asked.value) + " was not voted for here: the newest promised is " +
+                std::to_string(promised.value),
+            asked > promised ? "ask for a vote first" : "a newer compute has taken over"};
+}
+
+}  // namespace
+
+Lsn quorum_end(std::vector<Lsn> ends, std::size_t members) {
+    std::size_t quorum = members / 2 + 1;
+    if (ends.size() < quorum) return Lsn{};
+    std::sort(ends.begin(), ends.end(), std::greater<>());
+    return ends[quorum - 1];
+}
+
+Core::Core(Durable durable, LogPosition log) : durable_(std::move(durable)), log_(log) {
+    BOUGH_CHECK(log_.end <= log_.flush);
+    BOUGH_CHECK(durable_.start_lsn <= log_.end);
+    BOUGH_CHECK(durable_.history.last().term <= durable_.promised);
+}
+
+std::vector<Action> Core::start() {
+    BOUGH_CHECK(state_ == State::resting);
+    bool begun = !durable_.history.empty() && durable_.history.last().term == durable_.promised;
+    if (begun) follow(durable_.assignment.peers);
+    count_quorum();
+    return std::exchange(actions_, {});
+}
+
+std::vector<Action> Core::step(const Event& event) {
+    bool request = std::holds_alternative<VoteRequested>(event) || std::holds_alternative<BeginRequested>(event);
+    if (request && busy()) {
+        waiting_.push_back(event);
+    } else {
+        take(event);
+        while (!busy() && !waiting_.empty()) {
+            Event next = std::move(waiting_.front());
+            waiting_.pop_front();
+            take(next);
+        }
+    }
+    return std::exchange(actions_, {});
+}
+
+void Core::take(const Event& event) {
+    std::visit([this](const auto& e) { on(e); }, event);
+}
+
+Lsn Core::readable_end() const { return std::min(durable_.commit_lsn, log_.end); }
+
+Position Core::position() const {
+    return {durable_.promised, last_term(), durable_.history.up_to(log_.end), durable_.start_lsn, log_, readable_end(), state_};
+}
+
+// --- votes ------------------------------------------------------------------------------------------------------------------
+
+void Core::on(const VoteRequested& event) {
+    // An equal term is refused too: it may have been another launcher's.
+    if (event.term <= durable_.promised) {
+        actions_.push_back(AnswerVote{event.request, false, position()});
+        return;
+    }
+    refuse_waiting_begins({ErrorCode::failed_precondition,
+                           "term " + std::to_string(durable_.promised.value) + " is over: term " +
+                               std::to_string(event.term.value) + " asks for votes",
+                           {}});
+    work_ = Vote{event.request, event.term};
+    if (following()) {
+        state_ = State::dropping;
+        actions_.push_back(DropStream{});
+        return;
+    }
+    on(StreamDropped{log_});
+}
+
+void Core::on(const StreamDropped& event) {
+    log_ = event.log;
+    count_quorum();
+    Durable durable = durable_;
+    if (auto* vote = std::get_if<Vote>(&work_)) {
+        durable.promised = vote->term;
+    } else {
+        durable = std::get<Begin>(work_).durable;
+    }
+    persist(std::move(durable));
+}
+
+// --- begin ------------------------------------------------------------------------------------------------------------------
+
+void Core::on(const BeginRequested& event) {
+    auto refuse = [&](Error error) { actions_.push_back(Refuse{event.request, std::move(error)}); };
+    if (event.term != durable_.promised) return refuse(stale_term(event.term, durable_.promised));
+    auto last = event.history.last();
+    if (last.term > event.term || (last.term == event.term && last.begin != event.begin_lsn) || last.begin > event.begin_lsn)
+        return refuse({ErrorCode::invalid_argument, "the history does not lead to the term that begins", {}});
+    if (event.begin_lsn < durable_.start_lsn)
+        return refuse({ErrorCode::out_of_range,
+                       "term cannot begin at " + event.begin_lsn.to_string() + ": the branch starts at " +
+                           durable_.start_lsn.to_string(), {}});
+    if (durable_.history.last().term == event.term)
+        begin_again(event);
+    else
+        begin_new(event);
+}
+
+// The term has begun here before: the log stays as it is.
+void Core::begin_again(const BeginRequested& event) {
+    if (durable_.history.last().begin != event.begin_lsn) {
+        actions_.push_back(Refuse{event.request,
+                                  {ErrorCode::failed_precondition,
+                                   "term " + std::to_string(event.term.value) + " began at " +
+                                       durable_.history.last().begin.to_string() + ", not at " + event.begin_lsn.to_string(),
+                                   {}}});
+        return;
+    }
+    BOUGH_CHECK(following());
+    waiting_begins_.push_back(event.request);
+    bool catching_up = state_ == State::catching_up;
+    if (durable_.assignment == event.assignment && !(catching_up && !event.donors.empty())) {
+        if (!catching_up) answer_waiting_begins();
+        return;
+    }
+    Durable durable = durable_;
+    durable.assignment = event.assignment;
+    work_ = Begin{event, std::move(durable), false};
+    state_ = State::dropping;
+    actions_.push_back(DropStream{});
+}
+
+void Core::begin_new(const BeginRequested& event) {
+    BOUGH_CHECK(state_ == State::resting);  // the vote dropped the stream
+    auto refuse = [&](Error error) { actions_.push_back(Refuse{event.request, std::move(error)}); };
+
+    TermHistory history = event.history;
+    if (history.last().term != event.term) history.append({event.term, event.begin_lsn});
+    auto common = common_end(durable_.history, log_.end, history, std::max(readable_end(), durable_.start_lsn));
+    if (!common) return refuse(common.error());
+    Lsn cut = std::min(*common, event.begin_lsn);
+    if (cut < readable_end())
+        return refuse({ErrorCode::failed_precondition,
+                       "term " + std::to_string(event.term.value) + " would cut the log at " + cut.to_string() +
+                           ", below what is committed, " + readable_end().to_string(),
+                       "whoever chose this beginning did not ask a majority"});
+
+    Durable durable = durable_;
+    history.forget_below(std::min(durable.commit_lsn, event.begin_lsn), kHistoryEntriesKept);
+    durable.history = std::move(history);
+    durable.assignment = event.assignment;
+    waiting_begins_.push_back(event.request);
+    work_ = Begin{event, std::move(durable), true};
+    state_ = State::cutting;
+    actions_.push_back(CutTail{cut});
+}
+
+void Core::on(const TailCut& event) {
+    BOUGH_CHECK(state_ == State::cutting);
+    if (!event.log) {
+        refuse_waiting_begins(event.log.error());
+        end_work(State::resting);
+        return;
+    }
+    log_ = *event.log;
+    persist(std::get<Begin>(work_).durable);
+}
+
+void Core::persist(Durable durable) {
+    // What was learnt while the request was under way stays learnt.
+    durable.commit_lsn = std::max(durable.commit_lsn, durable_.commit_lsn);
+    durable_ = std::move(durable);
+    state_ = State::persisting;
+    actions_.push_back(Persist{durable_});
+}
+
+void Core::on(const Persisted&) {
+    BOUGH_CHECK(state_ == State::persisting);
+    if (auto* vote = std::get_if<Vote>(&work_)) {
+        auto request = vote->request;
+        end_work(State::resting);
+        actions_.push_back(AnswerVote{request, true, position()});
+        return;
+    }
+    auto begin = std::get<Begin>(std::move(work_));
+    reports_.clear();
+    end_work(State::resting);
+    follow(begin.request.donors.empty() ? durable_.assignment.peers : begin.request.donors);
+    count_quorum();
+}
+
+void Core::end_work(State state) {
+    work_ = {};
+    state_ = state;
+}
+
+// From the log's end: first what is missing below the term's beginning, then the compute.
+void Core::follow(const std::vector<Peer>& donors) {
+    auto begin = durable_.history.last();
+    if (log_.end < begin.begin) {
+        state_ = State::catching_up;
+        actions_.push_back(StartCatchUp{begin.term, begin.begin, donors});
+        return;
+    }
+    state_ = State::streaming;
+    answer_waiting_begins();
+    actions_.push_back(StartStream{begin.term, durable_.assignment});
+}
+
+void Core::answer_waiting_begins() {
+    for (auto request : std::exchange(waiting_begins_, {})) actions_.push_back(AnswerBegin{request, position()});
+}
+
+void Core::refuse_waiting_begins(const Error& error) {
+    for (auto request : std::exchange(waiting_begins_, {})) actions_.push_back(Refuse{request, error});
+}
+
+// --- the log and what of it is committed --------------------------------------------------------------------------------------
+
+void Core::on(const LogFlushed& event) {
+    // While the stream is being dropped it may still report; in any other state nothing receives.
+    BOUGH_CHECK(following() || state_ == State::dropping);
+    BOUGH_CHECK(event.log.end >= log_.end);
+    Lsn readable = readable_end();
+    log_ = event.log;
+    if (state_ == State::catching_up) {
+        BOUGH_CHECK(log_.flush <= durable_.history.last().begin);
+        if (log_.end == durable_.history.last().begin) follow({});
+    }
+    count_quorum();
+    // Known as committed before, but only now here.
+    if (readable_end() > readable && (actions_.empty() || !std::holds_alternative<CommitAdvanced>(actions_.back())))
+        actions_.push_back(CommitAdvanced{readable_end()});
+}
+
+void Core::on(const CatchUpFailed& event) {
+    if (state_ == State::catching_up) refuse_waiting_begins(event.error);
+}
+
+void Core::on(const PeerReported& event) {
+    const auto& peers = durable_.assignment.peers;
+    bool member = std::any_of(peers.begin(), peers.end(), [&](const Peer& peer) { return peer.admin == event.peer; });
+    if (!member) return;
+    auto& report = reports_[event.peer];
+    // Messages may overtake one another; within a term a log only grows.
+    if (event.last_term < report.last_term || (event.last_term == report.last_term && event.end < report.end)) return;
+    report = {event.last_term, event.end};
+    count_quorum();
+}
+
+void Core::on(const CommitLearnt& event) {
+    // Of a term that this log has not reached it says nothing: below that position our bytes may be others.
+    if (event.term > last_term() || event.term == Term{0}) return;
+    learn_commit(event.lsn);
+}
+
+// Only logs that have reached the beginning of the newest term count: then all below it is theirs too.
+void Core::count_quorum() {
+    auto newest = durable_.history.last();
+    if (durable_.history.empty() || last_term() != newest.term) return;
+    std::vector<Lsn> ends{log_.end};
+    for (const auto& [peer, report] : reports_)
+        if (report.last_term == newest.term) ends.push_back(report.end);
+    Lsn reached = quorum_end(std::move(ends), durable_.assignment.peers.size() + 1);
+    if (reached >= newest.begin) learn_commit(reached);
+}
+
+void Core::learn_commit(Lsn lsn) {
+    Lsn readable = readable_end();
+    durable_.commit_lsn = std::max(durable_.commit_lsn, lsn);
+    if (readable_end() > readable) actions_.push_back(CommitAdvanced{readable_end()});
+}
+
+}  // namespace bough::safekeeper::consensus

@@ -1,0 +1,113 @@
+// What goes into the consensus core and what comes out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "bough/error.hpp"
+#include "safekeeper/consensus/state.hpp"
+
+namespace bough::safekeeper::consensus {
+
+// Pairs a request with its answer; the caller's to choose.
+using RequestId = std::uint64_t;
+
+// --- events -----------------------------------------------------------------------------------------------------------------
+
+// A launcher asks for this safekeeper's vote.
+struct VoteRequested {
+    RequestId request = 0;
+    Term term;
+};
+// A launcher that won a majority says where its term begins. `history` is that of the log it chose, with or without the new term.
+struct BeginRequested {
+    RequestId request = 0;
+    Term term;
+    Lsn begin_lsn;
+    TermHistory history;
+    Assignment assignment;
+    std::vector<Peer> donors;  // who has the log up to begin_lsn
+};
+// The action of that name is done.
+struct StreamDropped {
+    LogPosition log;  // nothing was or will be acknowledged beyond it
+};
+struct TailCut {
+    Result<LogPosition> log;  // an error: the log is not what the history says
+};
+struct Persisted {};
+// The stream, or the catch-up, has brought durable bytes.
+struct LogFlushed {
+    LogPosition log;
+};
+// No donor could help now; the shell goes on trying, but who waits is told.
+struct CatchUpFailed {
+    Error error;
+};
+// A peer told its position.
+struct PeerReported {
+    std::string peer;  // Peer::admin
+    Term last_term;
+    Lsn end;
+};
+// Somebody knows that `lsn` is committed in the log of `term`.
+struct CommitLearnt {
+    Term term;
+    Lsn lsn;
+};
+
+using Event = std::variant<VoteRequested, BeginRequested, StreamDropped, TailCut, Persisted, LogFlushed, CatchUpFailed,
+                           PeerReported, CommitLearnt>;
+
+// --- actions, to be performed in the order given --------------------------------------------------------------------------
+
+// Stop receiving; when nothing can be acknowledged any more: StreamDropped.
+struct DropStream {};
+// Make the log end at `lsn`, durably, with zeros behind it: TailCut.
+struct CutTail {
+    Lsn lsn;
+};
+// Make this durable: Persisted.
+struct Persist {
+    Durable durable;
+};
+// Receive from donors from the log's end up to `target`, trying until dropped: LogFlushed, CatchUpFailed.
+struct StartCatchUp {
+    Term term;
+    Lsn target;
+    std::vector<Peer> donors;
+};
+// Receive from the compute from the log's end on, trying until dropped: LogFlushed.
+struct StartStream {
+    Term term;
+    Assignment assignment;
+};
+struct AnswerVote {
+    RequestId request = 0;
+    bool granted = false;
+    Position position;
+};
+struct AnswerBegin {
+    RequestId request = 0;
+    Position position;
+};
+struct Refuse {
+    RequestId request = 0;
+    Error error;
+};
+// More may be served: everything below `lsn`.
+struct CommitAdvanced {
+    Lsn lsn;
+};
+
+using Action =
+    std::variant<DropStream, CutTail, Persist, StartCatchUp, StartStream, AnswerVote, AnswerBegin, Refuse, CommitAdvanced>;
+
+// One line each, for transcripts.
+std::string to_string(const Event& event);
+std::string to_string(const Action& action);
+
+}  // namespace bough::safekeeper::consensus

@@ -1,0 +1,81 @@
+#include "safekeeper/consensus/term_history.hpp"
+
+#include <gtest/gtest.h>
+
+#include "safekeeper/consensus/core.hpp"
+
+namespace bough::safekeeper::consensus {
+namespace {
+
+TermHistory make(std::vector<TermBegin> entries) { return TermHistory::make(std::move(entries)).value(); }
+TermBegin at(std::uint64_t term, std::uint64_t begin) { return {Term{term}, Lsn{begin}}; }
+
+TEST(TermHistory, order_is_kept) {
+    EXPECT_FALSE(TermHistory::make({at(0, 1)}));
+    EXPECT_FALSE(TermHistory::make({at(1, 10), at(1, 20)}));
+    EXPECT_FALSE(TermHistory::make({at(2, 10), at(1, 20)}));
+    EXPECT_FALSE(TermHistory::make({at(1, 20), at(2, 10)}));
+    EXPECT_TRUE(TermHistory::make({at(1, 10), at(2, 10), at(5, 20)}));
+}
+
+TEST(TermHistory, a_log_belongs_to_the_newest_term_that_began_in_it) {
+    auto history = make({at(1, 10), at(2, 20), at(3, 20), at(5, 40)});
+    EXPECT_EQ(history.up_to(Lsn{19}).last().term, Term{1});
+    EXPECT_EQ(history.up_to(Lsn{20}).last().term, Term{3});
+    EXPECT_EQ(history.up_to(Lsn{40}).last().term, Term{5});
+    EXPECT_EQ(history.up_to(Lsn{9}).last().term, Term{0});
+}
+
+TEST(TermHistory, logs_are_the_same_up_to_where_histories_part) {
+    struct Case {
+        const char* what;
+        TermHistory mine;
+        std::uint64_t mine_end;
+        TermHistory theirs;
+        std::uint64_t common;
+    };
+    const std::vector<Case> cases = {
+        {"nothing was written", {}, 10, make({at(1, 10)}), 10},
+        {"behind in the same term", make({at(1, 10)}), 30, make({at(1, 10), at(2, 40)}), 30},
+        {"ahead in the same term", make({at(1, 10)}), 50, make({at(1, 10), at(2, 40)}), 40},
+        {"a term of mine that lost", make({at(1, 10), at(2, 30)}), 50, make({at(1, 10), at(3, 40)}), 30},
+        {"a term of theirs that I missed", make({at(1, 10)}), 50, make({at(1, 10), at(2, 30), at(3, 60)}), 30},
+        {"an empty term of mine", make({at(1, 10), at(2, 30)}), 30, make({at(1, 10), at(3, 40)}), 30},
+        {"still catching up", make({at(1, 10), at(3, 40)}), 20, make({at(1, 10), at(4, 30)}), 20},
+        {"they forgot the old terms", make({at(1, 10), at(2, 30)}), 50, make({at(7, 60)}), 10},
+    };
+    for (const auto& c : cases) EXPECT_EQ(common_end(c.mine, Lsn{c.mine_end}, c.theirs, Lsn{10}).value(), Lsn{c.common}) << c.what;
+}
+
+TEST(TermHistory, what_is_shared_anyway_is_a_floor) {
+    EXPECT_EQ(common_end(make({at(1, 10), at(2, 30)}), Lsn{50}, make({at(7, 60)}), Lsn{40}).value(), Lsn{40});
+}
+
+TEST(TermHistory, one_term_with_two_begins_is_refused) {
+    EXPECT_EQ(common_end(make({at(1, 10)}), Lsn{50}, make({at(1, 20)}), Lsn{0}).error().code, ErrorCode::failed_precondition);
+}
+
+TEST(TermHistory, forgets_only_what_is_committed) {
+    auto history = make({at(1, 10), at(2, 20), at(3, 30), at(4, 40)});
+    history.forget_below(Lsn{30}, 1);
+    EXPECT_EQ(history, make({at(3, 30), at(4, 40)}));
+    history.forget_below(Lsn{100}, 2);
+    EXPECT_EQ(history, make({at(3, 30), at(4, 40)}));
+}
+
+TEST(Quorum, is_the_position_a_majority_has_reached) {
+    auto ends = [](std::initializer_list<std::uint64_t> values) {
+        std::vector<Lsn> result;
+        for (auto value : values) result.push_back(Lsn{value});
+        return result;
+    };
+    EXPECT_EQ(quorum_end(ends({7}), 1), Lsn{7});
+    EXPECT_EQ(quorum_end(ends({7}), 3), Lsn{0});
+    EXPECT_EQ(quorum_end(ends({7, 5}), 3), Lsn{5});
+    EXPECT_EQ(quorum_end(ends({7, 5, 9}), 3), Lsn{7});
+    EXPECT_EQ(quorum_end(ends({1, 2, 3, 4, 5}), 5), Lsn{3});
+    EXPECT_EQ(quorum_end(ends({4, 5}), 5), Lsn{0});
+}
+
+}  // namespace
+}  // namespace bough::safekeeper::consensus
