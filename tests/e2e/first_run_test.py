@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from support import processes, wait
-from support.account import ScratchDirectory, is_root, run_as_server, server_user
+from support.account import is_root, run_as_server, server_user
 from support.system import BoughSystem
 
 

@@ -1,0 +1,160 @@
+"""kill -9 of one process at a time under load: it is started again, the load goes on, nothing acknowledged is lost."""
+import os
+import signal
+import time
+
+import pytest
+
+from support import processes, wait
+from support.crash import Survivor
+
+
+@pytest.fixture(scope="module")
+def survivor(make_system):
+    return Survivor(make_system(), scale=1, clients=3)
+
+
+@pytest.fixture(scope="module")
+def quorum(make_system):
+    return Survivor(make_system(safekeepers=3), scale=1, clients=3)
+
+
+def restarts(system, name):
+    return next(d["restarts"] for d in system.status()["daemons"] if d["name"] == name)
+
+
+def kill_and_go_on(survivor, name, more=60):
+    """Kills the daemon under load; it comes back and transactions go on."""
+    system = survivor.system
+    # Clients reconnect through the `bough url` they would ask for again.
+    survivor.start_writing(reconnect=True, url=system.url())
+    try:
+        before = restarts(system, name)
+        pid = system.kill_daemon(name)
+        wait.until(lambda: not processes.alive(pid), 10, "its death")
+        wait.until(lambda: system.daemons()[name] not in (pid, None, 0) and restarts(system, name) == before + 1, 30, f"{name}'s restart")
+        count = survivor.ledger.count()
+        wait.until(lambda: survivor.ledger.count() >= count + more, 60, f"{more} more transactions after {name} was killed")
+    finally:
+        survivor.stop_writing()
+    survivor.check()
+
+
+def test_the_pageserver(survivor):
+    kill_and_go_on(survivor, "pageserver")
+    # What it lost from memory it has read from the log again: a compute with nothing local agrees.
+    system = survivor.system
+    system.branch("after-pageserver")
+    with system.connect("after-pageserver") as connection:
+        survivor.check_connection(connection, survivor.must_have)
+
+
+def test_the_only_safekeeper(survivor):
+    name = next(n for n in survivor.system.daemons() if n.startswith("safekeeper"))
+    kill_and_go_on(survivor, name)
+    survivor.system.branch("after-safekeeper")
+    with survivor.system.connect("after-safekeeper") as connection:
+        survivor.check_connection(connection, survivor.must_have)
+
+
+def test_control(survivor):
+    kill_and_go_on(survivor, "control")
+    assert survivor.ledger.broken() == 0 or survivor.system.value("select 1") == 1
+
+
+def test_one_of_three_safekeepers_and_then_another(quorum):
+    names = sorted(n for n in quorum.system.daemons() if n.startswith("safekeeper"))
+    assert len(names) == 3
+    for name in names[:2]:
+        kill_and_go_on(quorum, name)
+    quorum.system.branch("after-two")
+    with quorum.system.connect("after-two") as connection:
+        quorum.check_connection(connection, quorum.must_have)
+
+
+def test_commits_do_not_wait_for_a_stopped_minority(quorum):
+    """SIGSTOP one of three: commits go on without it. SIGSTOP a second: they wait, and go on when it does."""
+    names = sorted(n for n in quorum.system.daemons() if n.startswith("safekeeper"))
+    pids = [quorum.system.daemons()[name] for name in names]
+    quorum.start_writing()
+    stopped = []
+    try:
+        os.kill(pids[0], signal.SIGSTOP)
+        stopped.append(pids[0])
+        count = quorum.ledger.count()
+        wait.until(lambda: quorum.ledger.count() >= count + 50, 30, "commits with two of three")
+        os.kill(pids[1], signal.SIGSTOP)
+        stopped.append(pids[1])
+        time.sleep(1)
+        count = quorum.ledger.count()
+        time.sleep(2)
+        assert quorum.ledger.count() == count, "commits were acknowledged by one of three"
+        os.kill(pids[1], signal.SIGCONT)
+        wait.until(lambda: quorum.ledger.count() >= count + 50, 60, "commits after the second went on")
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        quorum.stop_writing()
+    quorum.check()
+
+
+def test_a_compute_s_postmaster(survivor):
+    """The compute dies: the next request for it gets a fresh one, with all that was acknowledged."""
+    system = survivor.system
+    survivor.start_writing()
+    pid = next(c["pid"] for c in system.json("compute", "list")["computes"] if c["branch"] in ("main", system.branch_id("main")))
+    os.kill(pid, signal.SIGKILL)
+    survivor.stop_writing()
+    wait.until(lambda: not processes.alive(pid), 10, "its death")
+    wait.until(lambda: system.value("select 1") == 1, 60, "a compute again")
+    assert next(c["pid"] for c in system.json("compute", "list")["computes"] if c["branch"] in ("main", system.branch_id("main"))) != pid
+    survivor.check()
+
+
+def test_one_backend_of_a_compute(survivor):
+    """Stock Postgres would recover from local files, which here are not enough: the compute has to be started afresh."""
+    system = survivor.system
+    with system.connect() as victim:
+        victim.execute("insert into ledger values (-1, 1, 0)")
+        pid = victim.execute("select pg_backend_pid()").fetchone()[0]
+        os.kill(pid, signal.SIGKILL)
+    wait.until(lambda: system.value("select count(*) from ledger where client = -1") == 1, 60, "a compute again")
+    survivor.may_have.add((-1, 1))
+    survivor.must_have.add((-1, 1))
+    survivor.check()
+    survivor.check_indexes()
+
+
+def test_redo_workers(survivor):
+    """They are disposable: pages are read on while they die again and again."""
+    system = survivor.system
+    expected = system.sql("select count(*), sum(abalance) from pgbench_accounts")
+    killed = 0
+    for number in range(3):
+        system.branch(f"redo-{number}")
+        with system.connect(f"redo-{number}") as connection:
+            for pid in system.processes():
+                if "--single" in processes.command_line(pid):
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+            assert connection.execute("select count(*), sum(abalance) from pgbench_accounts").fetchall() == expected
+    assert killed > 0, "no redo worker was found"
+    assert restarts(system, "pageserver") == restarts(system, "pageserver")
+
+
+def test_the_supervisor(survivor):
+    """`bough up` itself dies: what it started may go on or end, but a second `up` brings the system back."""
+    system = survivor.system
+    survivor.start_writing()
+    supervisors = [pid for pid in system.processes() if processes.program(pid) == "bough"]
+    assert supervisors, [processes.command_line(pid) for pid in system.processes()]
+    for pid in supervisors:
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(1)
+    survivor.stop_writing()
+    system.up()
+    survivor.check()
+    names = list(system.daemons())
+    assert len(names) == len(set(names)), names
+    running = [processes.program(pid) for pid in system.processes() if processes.program(pid).startswith("bough-pages")]
+    assert len(running) == 1, running
