@@ -1,0 +1,80 @@
+#include "safekeeper/segment/record_search.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "safekeeper/segment/wal_reader.hpp"
+
+namespace bough::safekeeper::segment {
+namespace {
+
+constexpr std::size_t kReadBytes = 256 << 10;
+
+RecordBoundary last_of(const pg::WalStream& stream, RecordBoundary otherwise) {
+    if (!stream.last_record_start().valid()) return otherwise;
+    return {stream.record_end(), stream.last_record_start()};
+}
+
+// Passes over the records in [from, at); gives the last, if there is one that ends at or before `at`.
+Result<std::optional<RecordBoundary>> last_in(const WalPlace& place, pg::WalStream stream, Lsn from, Lsn at) {
+    std::optional<RecordBoundary> last;
+    WalReader reader{place};
+    std::vector<std::byte> buffer(kReadBytes);
+    while (from < at) {
+        auto wanted = std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), at - from));
+        BOUGH_ASSIGN(auto got, reader.read(from, wanted));
+        stream.feed(wanted.first(got));
+        from = from + got;
+        for (;;) {
+            BOUGH_ASSIGN(auto record, stream.next());
+            if (!record) break;
+            last = RecordBoundary{record->end, record->start};
+        }
+    }
+    return last;
+}
+
+}  // namespace
+
+Result<RecordBoundary> find_log_end(const WalPlace& place, RecordBoundary known) {
+    pg::WalStream stream(place.geometry(), known.end);
+    WalReader reader{place};
+    std::vector<std::byte> buffer(kReadBytes);
+    for (Lsn from = known.end;;) {
+        auto got = reader.read(from, buffer);
+        // No further segment, or one that was cut short: the log ends before it.
+        if (!got && got.error().code != ErrorCode::io) return last_of(stream, known);
+        if (!got) return got.error();
+        stream.feed(std::span(buffer).first(*got));
+        from = from + *got;
+        for (;;) {
+            auto record = stream.next();
+            if (!record) return last_of(stream, known);
+            if (!*record) break;
+        }
+    }
+}
+
+Result<RecordBoundary> find_boundary_from(const WalPlace& place, Lsn begin, Lsn at) {
+    BOUGH_ASSIGN(auto last, last_in(place, pg::WalStream(place.geometry(), begin), begin, at));
+    if (!last) return Error{ErrorCode::corrupt, "no record ends between " + begin.to_string() + " and " + at.to_string(), {}};
+    return *last;
+}
+
+Result<RecordBoundary> find_boundary(const WalPlace& place, RecordBoundary branch_start, Lsn at) {
+    if (at <= branch_start.end) return branch_start;
+    // A record may end on the very beginning of a segment; then it is the segment before that has it.
+    auto segment = place.segment_at(Lsn{at.value - 1});
+    for (;; --segment.value) {
+        Lsn begin = place.begin_of(segment);
+        bool first = begin <= branch_start.end;
+        auto stream = first ? pg::WalStream(place.geometry(), branch_start.end)
+                            : pg::WalStream::from_page(place.geometry(), begin);
+        BOUGH_ASSIGN(auto last, last_in(place, std::move(stream), first ? branch_start.end : begin, at));
+        if (last) return *last;
+        if (first) return branch_start;
+    }
+}
+
+}  // namespace bough::safekeeper::segment
