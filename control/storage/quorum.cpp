@@ -26,14 +26,14 @@ Result<Tip> Quorum::tip(const ProjectId& project, const BranchId& branch) const 
     auto answers = ask_all<SafekeeperPosition>([&](SafekeeperClient& client) { return client.position(project, branch); });
     std::vector<SafekeeperPosition> positions;
     std::size_t without = 0;
-    const Error* failure = nullptr;
+    std::string failure;
     for (const auto& answer : answers) {
         if (answer) positions.push_back(*answer);
         else if (answer.error().code == ErrorCode::not_found) ++without;
-        else failure = &answer.error();
+        else failure = answer.error().message;
     }
     if (positions.size() + without < majority()) {
-        return Error{ErrorCode::unavailable, "no majority of the safekeepers answers: " + (failure ? failure->message : std::string{}),
+        return Error{ErrorCode::unavailable, "no majority of the safekeepers answers: " + failure,
                      "`bough status` shows which daemons run"};
     }
     // What fewer than a majority keep has no acknowledged commit only if all could be asked; a branch is made on all of them

@@ -1,0 +1,165 @@
+#include "control/api/api.hpp"
+
+#include <unistd.h>
+
+#include <boost/json/serialize.hpp>
+#include <openssl/crypto.h>
+
+#include "base/timestamp.hpp"
+#include "control/api/views.hpp"
+#include "json/fields.hpp"
+
+namespace bough::control {
+namespace {
+
+using http::PathParameters;
+using http::Request;
+using http::Response;
+
+constexpr const char* kRoot = "/api/v2/projects";
+
+Response answer(unsigned status, const json::object& body) { return {status, boost::json::serialize(body), "application/json"}; }
+
+// Turns a handler's Result<Response> into the Response.
+http::Route route(std::function<Result<Response>(const Request&, const PathParameters&)> handler) {
+    return [handler = std::move(handler)](const Request& request, const PathParameters& parameters) {
+        auto result = handler(request, parameters);
+        return result ? *result : http::error_response(result.error());
+    };
+}
+
+// Compares without telling by its duration how much was right.
+bool same_key(const std::string& a, const std::string& b) { return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0; }
+
+Result<BranchPoint> branch_point(const json::object& fields) {
+    BranchPoint point;
+    BOUGH_ASSIGN(auto lsn, json::string_field_or(fields, "parent_lsn", ""));
+    BOUGH_ASSIGN(auto time, json::string_field_or(fields, "parent_timestamp", ""));
+    if (!lsn.empty() && !time.empty())
+        return Error{ErrorCode::invalid_argument, "parent_lsn and parent_timestamp exclude each other", "give one of them"};
+    if (!lsn.empty()) {
+        point.lsn = Lsn::parse(lsn);
+        if (!point.lsn) return Error{ErrorCode::invalid_argument, "invalid LSN \"" + lsn.substr(0, 80) + "\"", "an LSN looks like 16/B374D848"};
+    }
+    if (!time.empty()) {
+        BOUGH_ASSIGN(auto time_us, parse_timestamp(time));
+        point.time_us = time_us;
+    }
+    return point;
+}
+
+}  // namespace
+
+Api::Api(std::string api_key, std::string boot_id, Catalog& catalog, Branching& branching, Computes& computes)
+    : api_key_(std::move(api_key)), boot_id_(std::move(boot_id)), catalog_(catalog), branching_(branching), computes_(computes) {
+    router_.add("GET", "/status", [this](const Request&, const PathParameters&) {
+        return answer(200, {{"boot_id", boot_id_}, {"version", BOUGH_VERSION}, {"pid", ::getpid()}});
+    });
+    router_.add("GET", "/metrics", [this](const Request&, const PathParameters&) { return Response{200, metrics_text(catalog_, computes_), "text/plain; version=0.0.4"}; });
+    add_projects();
+    add_branches();
+    add_endpoints();
+}
+
+Response Api::handle(const Request& request) const {
+    if (request.path != "/status" && !same_key(request.bearer, api_key_)) {
+        return http::error_response({ErrorCode::unauthenticated, "missing or wrong API key", "send it as \"Authorization: Bearer KEY\"; it is in the data directory's file api-key"});
+    }
+    return router_.dispatch(request);
+}
+
+void Api::add_projects() {
+    router_.add("GET", kRoot, [this](const Request&, const PathParameters&) {
+        json::array list;
+        for (const auto& row : catalog_.projects())
+            if (row.state == RowState::ready) list.push_back(project_view(row));
+        return answer(200, {{"projects", std::move(list)}});
+    });
+    router_.add("POST", kRoot, route([this](const Request& request, const PathParameters&) -> Result<Response> {
+        BOUGH_ASSIGN(auto body, json::parse_object(request.body));
+        BOUGH_ASSIGN(auto fields, json::object_field(body, "project"));
+        NewProject wanted;
+        BOUGH_ASSIGN(wanted.name, json::string_field(fields, "name"));
+        BOUGH_ASSIGN(wanted.database, json::string_field_or(fields, "database_name", wanted.database));
+        BOUGH_ASSIGN(wanted.owner, json::string_field_or(fields, "role_name", wanted.owner));
+        BOUGH_ASSIGN(auto project, branching_.create_project(wanted));
+        BOUGH_ASSIGN(auto root, catalog_.branch(project.id, project.default_branch.str()));
+        return answer(201, {{"project", project_view(project)}, {"branch", branch_view(catalog_, root)}});
+    }));
+    router_.add("GET", std::string(kRoot) + "/{project}", route([this](const Request&, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        return answer(200, {{"project", project_view(project)}});
+    }));
+    router_.add("DELETE", std::string(kRoot) + "/{project}", route([this](const Request&, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        BOUGH_TRY(branching_.delete_project(project.id.str()));
+        return answer(200, {{"project", project_view(project)}});
+    }));
+}
+
+void Api::add_branches() {
+    auto root = std::string(kRoot) + "/{project}/branches";
+    router_.add("GET", root, route([this](const Request&, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        json::array list;
+        for (const auto& row : catalog_.branches(project.id))
+            if (row.state == RowState::ready) list.push_back(branch_view(catalog_, row));
+        return answer(200, {{"branches", std::move(list)}});
+    }));
+    router_.add("POST", root, route([this](const Request& request, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        BOUGH_ASSIGN(auto body, json::parse_object(request.body));
+        BOUGH_ASSIGN(auto fields, json::object_field(body, "branch"));
+        BOUGH_ASSIGN(auto name, json::string_field(fields, "name"));
+        BOUGH_ASSIGN(auto parent_id, json::string_field_or(fields, "parent_id", project.default_branch.str()));
+        BOUGH_ASSIGN(auto parent, catalog_.branch(project.id, parent_id));
+        BOUGH_ASSIGN(auto point, branch_point(fields));
+        BOUGH_ASSIGN(auto branch, branching_.create_branch(project, name, parent, point));
+        return answer(201, {{"branch", branch_view(catalog_, branch)}});
+    }));
+    router_.add("GET", root + "/{branch}", route([this](const Request&, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        BOUGH_ASSIGN(auto branch, catalog_.branch(project.id, p.at("branch")));
+        return answer(200, {{"branch", branch_view(catalog_, branch)}});
+    }));
+    router_.add("DELETE", root + "/{branch}", route([this](const Request&, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        BOUGH_ASSIGN(auto branch, catalog_.branch(project.id, p.at("branch")));
+        BOUGH_TRY(branching_.delete_branch(branch));
+        return answer(200, {{"branch", branch_view(catalog_, branch)}});
+    }));
+}
+
+void Api::add_endpoints() {
+    auto root = std::string(kRoot) + "/{project}";
+    router_.add("GET", root + "/endpoints", route([this](const Request&, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        json::array list;
+        for (const auto& row : catalog_.branches(project.id))
+            if (row.state == RowState::ready) list.push_back(endpoint_view(row, computes_.view(row)));
+        return answer(200, {{"endpoints", std::move(list)}});
+    }));
+    // One endpoint a branch: it is named here by its branch.
+    router_.add("POST", root + "/branches/{branch}/endpoint/start", route([this](const Request&, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        BOUGH_ASSIGN(auto branch, catalog_.branch(project.id, p.at("branch")));
+        BOUGH_ASSIGN(auto view, computes_.start(branch));
+        return answer(200, {{"endpoint", endpoint_view(branch, view)}});
+    }));
+    router_.add("POST", root + "/branches/{branch}/endpoint/suspend", route([this](const Request&, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        BOUGH_ASSIGN(auto branch, catalog_.branch(project.id, p.at("branch")));
+        BOUGH_TRY(computes_.stop(branch));
+        return answer(200, {{"endpoint", endpoint_view(branch, computes_.view(branch))}});
+    }));
+    router_.add("GET", root + "/connection_uri", route([this](const Request& request, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        auto wanted = request.query.find("branch_id");
+        BOUGH_ASSIGN(auto branch, catalog_.branch(project.id, wanted == request.query.end() ? project.default_branch.str() : wanted->second));
+        auto superuser = request.query.find("superuser");
+        bool as_superuser = superuser != request.query.end() && superuser->second == "true";
+        return answer(200, {{"uri", as_superuser ? computes_.superuser_url(branch) : computes_.owner_url(project, branch)}});
+    }));
+}
+
+}  // namespace bough::control

@@ -1,0 +1,182 @@
+#include "control/branching/branching.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include "base/timestamp.hpp"
+#include "control/branching/names.hpp"
+
+namespace bough::control {
+namespace {
+
+constexpr const char* kRootName = "main";
+constexpr auto kTipTimeout = std::chrono::seconds(10);
+constexpr auto kHistoryTimeout = std::chrono::seconds(120);
+
+// A role or database name that needs no quoting anywhere, in URLs either.
+Result<void> check_sql_name(const std::string& name, const std::string& what) {
+    bool good = !name.empty() && name.size() <= 63 && ((name[0] >= 'a' && name[0] <= 'z') || name[0] == '_') && !name.starts_with("pg_");
+    for (char c : name) good = good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_');
+    if (good && name != "postgres" && name != "template0" && name != "template1") return {};
+    return Error{ErrorCode::invalid_argument, "invalid " + what + " name \"" + name.substr(0, 80) + "\"",
+                 "use 1 to 63 of a-z, 0-9 and '_', not beginning with a digit or \"pg_\""};
+}
+
+bool gone(const Result<void>& result) { return result || result.error().code == ErrorCode::not_found; }
+
+}  // namespace
+
+Result<ProjectRow> Branching::create_project(const NewProject& wanted) {
+    BOUGH_TRY(check_name(wanted.name, "project"));
+    BOUGH_TRY(check_sql_name(wanted.database, "database"));
+    BOUGH_TRY(check_sql_name(wanted.owner, "role"));
+    ProjectRow project{new_project_id(), wanted.name,     new_system_id(), now_us(),       RowState::creating,
+                       new_branch_id(),  wanted.database, wanted.owner,    new_password(), false};
+    BOUGH_TRY(catalog_.add(project));
+    auto undo = [&](const Error& error) {
+        if (auto undone = erase_project(project); !undone) spdlog::warn("project {}: {}", project.id.str(), undone.error().message);
+        return error;
+    };
+    auto start = pageserver_.create_project(project.id, project.default_branch, project.system_id);
+    if (!start) return undo(start.error());
+    BranchRow root{project.default_branch, project.id, kRootName, std::nullopt, start->lsn, start->prev_lsn, project.created_at_us,
+                   RowState::ready, new_endpoint_id(), 0, false};
+    auto added = catalog_.add(root, first_sql_port_);
+    if (!added) return undo(added.error());
+    project.state = RowState::ready;
+    BOUGH_TRY(catalog_.put(project));
+    spdlog::info("project {} ({}): created, history begins at {}", project.id.str(), project.name, start->lsn.to_string());
+    return project;
+}
+
+Result<void> Branching::delete_project(const std::string& id_or_name) {
+    BOUGH_ASSIGN(auto project, catalog_.project(id_or_name));
+    project.state = RowState::deleting;
+    BOUGH_TRY(catalog_.put(project));
+    BOUGH_TRY(erase_project(project));
+    spdlog::info("project {} ({}): deleted", project.id.str(), project.name);
+    return {};
+}
+
+Result<void> Branching::erase_project(const ProjectRow& project) {
+    for (const auto& branch : catalog_.branches(project.id)) {
+        BOUGH_TRY(computes_.stop(branch));
+    }
+    auto deleted = pageserver_.delete_project(project.id);
+    if (!gone(deleted)) return deleted;
+    for (const auto& branch : catalog_.branches(project.id)) BOUGH_TRY(erase_branch(branch, false));
+    return catalog_.remove(project.id);
+}
+
+Result<Tip> Branching::tip_of(const BranchRow& branch) {
+    BOUGH_ASSIGN(auto tip, quorum_.tip(branch.project, branch.id));
+    if (tip.none) tip.end = {branch.lsn, branch.prev_lsn};
+    if (!tip.committed) {
+        // It may be known to a minority only. What a majority comes to have, the pageserver comes to have.
+        auto waited = pageserver_.wait(branch.project, branch.id, tip.end.lsn, kTipTimeout);
+        if (!waited) {
+            return Error{ErrorCode::unavailable, "the end of branch \"" + branch.name + "\" is not settled: " + waited.error().message,
+                         "a safekeeper is away; start the branch's compute, or try again"};
+        }
+    }
+    return tip;
+}
+
+Result<Position> Branching::resolve(const BranchRow& parent, BranchPoint point) {
+    if (point.time_us && *point.time_us > now_us()) {
+        return Error{ErrorCode::out_of_range, "the time " + timestamp_text(*point.time_us) + " is in the future",
+                     "it is " + timestamp_text(now_us()) + " now; leave the time out for the present"};
+    }
+    BOUGH_ASSIGN(auto tip, tip_of(parent));
+    if (point.time_us) {
+        BOUGH_TRY(catchup_.up_to(parent, tip.end.lsn, kHistoryTimeout));
+        BOUGH_ASSIGN(auto position, pageserver_.position_at_time(parent.project, parent.id, *point.time_us));
+        // Ingest may have gone on since: what is later than the tip asked for is later than the request.
+        return position.lsn > tip.end.lsn ? tip.end : position;
+    }
+    if (!point.lsn || *point.lsn == tip.end.lsn) return tip.end;
+    if (*point.lsn > tip.end.lsn) {
+        return Error{ErrorCode::out_of_range, "LSN " + point.lsn->to_string() + " is in the future of branch \"" + parent.name + "\"",
+                     "its log ends at " + tip.end.lsn.to_string()};
+    }
+    if (*point.lsn < parent.lsn) {
+        return Error{ErrorCode::out_of_range, "LSN " + point.lsn->to_string() + " is before branch \"" + parent.name + "\" began",
+                     "it began at " + parent.lsn.to_string() + (parent.parent ? "; branch from its parent instead" : "")};
+    }
+    if (*point.lsn == parent.lsn) return Position{parent.lsn, parent.prev_lsn};
+    // Any byte position is welcome: the branch leaves at the end of the last record that is whole there.
+    Error last{ErrorCode::unavailable, "no safekeeper answers", {}};
+    for (const auto& member : quorum_.members()) {
+        auto boundary = member->boundary(parent.project, parent.id, *point.lsn);
+        if (boundary) return boundary->lsn < parent.lsn ? Position{parent.lsn, parent.prev_lsn} : *boundary;
+        last = boundary.error();
+    }
+    return last;
+}
+
+Result<BranchRow> Branching::create_branch(const ProjectRow& project, const std::string& name, const BranchRow& parent, BranchPoint point) {
+    BOUGH_TRY(check_name(name, "branch"));
+    if (project.state != RowState::ready) return Error{ErrorCode::failed_precondition, "project \"" + project.name + "\" is not ready", {}};
+    if (parent.state != RowState::ready) return Error{ErrorCode::failed_precondition, "branch \"" + parent.name + "\" is not ready", {}};
+    if (auto other = catalog_.branch(project.id, name); other && other->name == name)
+        return Error{ErrorCode::already_exists, "branch \"" + name + "\" already exists", "choose another name"};
+    BOUGH_ASSIGN(auto position, resolve(parent, point));
+    BranchRow row{new_branch_id(), project.id, name, parent.id, position.lsn, position.prev_lsn, now_us(), RowState::creating, new_endpoint_id(), 0,
+                  false};
+    BOUGH_ASSIGN(auto branch, catalog_.add(row, first_sql_port_));
+    auto created = pageserver_.create_branch(project.id, branch.id, parent.id, position);
+    if (!created) {
+        if (auto undone = erase_branch(branch, true); !undone) spdlog::warn("branch {}: {}", branch.id.str(), undone.error().message);
+        return created.error();
+    }
+    branch.state = RowState::ready;
+    BOUGH_TRY(catalog_.put(branch));
+    spdlog::info("project {} branch {} ({}): created from {} at {}", project.id.str(), branch.name, branch.id.str(), parent.name,
+                 branch.lsn.to_string());
+    return branch;
+}
+
+Result<void> Branching::delete_branch(const BranchRow& branch) {
+    if (!branch.parent) {
+        return Error{ErrorCode::failed_precondition, "branch \"" + branch.name + "\" is the root of its project", "delete the project instead"};
+    }
+    if (catalog_.has_children(branch)) {
+        return Error{ErrorCode::failed_precondition, "branch \"" + branch.name + "\" has branches of its own", "delete those first"};
+    }
+    BOUGH_TRY(computes_.stop(branch));
+    BOUGH_ASSIGN(auto row, catalog_.branch(branch.project, branch.id.str()));
+    row.state = RowState::deleting;
+    BOUGH_TRY(catalog_.put(row));
+    BOUGH_TRY(erase_branch(row, true));
+    spdlog::info("project {} branch {} ({}): deleted", row.project.str(), row.name, row.id.str());
+    return {};
+}
+
+Result<void> Branching::erase_branch(const BranchRow& branch, bool in_pageserver) {
+    if (in_pageserver) {
+        auto deleted = pageserver_.delete_branch(branch.project, branch.id);
+        if (!gone(deleted)) return deleted;
+    }
+    for (const auto& member : quorum_.members()) {
+        auto deleted = member->delete_branch(branch.project, branch.id);
+        // One that is away keeps some dead WAL; it must not keep the branch.
+        if (!gone(deleted)) spdlog::warn("branch {}: safekeeper {}: {}", branch.id.str(), member->address().name, deleted.error().message);
+    }
+    computes_.forget(branch);
+    return catalog_.remove(branch);
+}
+
+Result<void> Branching::recover() {
+    for (const auto& branch : catalog_.branches()) {
+        if (branch.state == RowState::ready) continue;
+        spdlog::info("branch {} ({}): finishing what was interrupted", branch.id.str(), branch.name);
+        BOUGH_TRY(erase_branch(branch, true));
+    }
+    for (const auto& project : catalog_.projects()) {
+        if (project.state == RowState::ready) continue;
+        spdlog::info("project {} ({}): finishing what was interrupted", project.id.str(), project.name);
+        BOUGH_TRY(erase_project(project));
+    }
+    return {};
+}
+
+}  // namespace bough::control

@@ -1,0 +1,61 @@
+// Creates and deletes projects and branches: all of it or nothing, whatever dies on the way.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "control/catalog/catalog.hpp"
+#include "control/computes/computes.hpp"
+#include "control/storage/ingest_catchup.hpp"
+#include "control/storage/pageserver_client.hpp"
+#include "control/storage/quorum.hpp"
+
+namespace bough::control {
+
+struct NewProject {
+    std::string name;
+    std::string database = "app";
+    std::string owner = "app";
+};
+
+// Where a branch leaves its parent: at an LSN, just after the last commit at or before a time, or (neither) at the tip.
+struct BranchPoint {
+    std::optional<Lsn> lsn;
+    std::optional<std::int64_t> time_us;
+};
+
+// Thread-safe.
+class Branching {
+public:
+    Branching(Catalog& catalog, PageserverClient& pageserver, const Quorum& quorum, IngestCatchup& catchup, Computes& computes,
+              std::uint16_t first_sql_port)
+        : catalog_(catalog), pageserver_(pageserver), quorum_(quorum), catchup_(catchup), computes_(computes), first_sql_port_(first_sql_port) {}
+
+    // Undoes what a crash left half created and finishes what it left half deleted. Before anything else; again until it
+    // succeeds, since it needs the storage daemons.
+    Result<void> recover();
+
+    Result<ProjectRow> create_project(const NewProject& wanted);
+    Result<void> delete_project(const std::string& id_or_name);
+
+    // The tip contains every commit acknowledged before the call.
+    Result<BranchRow> create_branch(const ProjectRow& project, const std::string& name, const BranchRow& parent, BranchPoint point);
+    // failed_precondition for a root and for a branch with children.
+    Result<void> delete_branch(const BranchRow& branch);
+
+private:
+    Result<Position> resolve(const BranchRow& parent, BranchPoint point);
+    Result<Tip> tip_of(const BranchRow& branch);
+    Result<void> erase_branch(const BranchRow& branch, bool in_pageserver);
+    Result<void> erase_project(const ProjectRow& project);
+
+    Catalog& catalog_;
+    PageserverClient& pageserver_;
+    const Quorum& quorum_;
+    IngestCatchup& catchup_;
+    Computes& computes_;
+    std::uint16_t first_sql_port_;
+};
+
+}  // namespace bough::control

@@ -1,0 +1,93 @@
+// Starts, stops and watches the computes of all branches.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "compute/launcher/compute_settings.hpp"
+#include "control/catalog/catalog.hpp"
+#include "control/storage/ingest_catchup.hpp"
+#include "control/storage/pageserver_client.hpp"
+#include "control/storage/quorum.hpp"
+
+namespace bough::control {
+
+struct ComputeOptions {
+    std::filesystem::path bindir;             // of Postgres
+    std::string extension;                    // absolute path of bough.so
+    std::string pageserver;                   // address of the page service
+    std::filesystem::path directory;          // <directory>/<project>/<branch> are the computes' data directories
+    std::filesystem::path log_directory;
+    std::filesystem::path socket_directory;
+    std::chrono::milliseconds start_timeout = std::chrono::seconds(60);
+    std::chrono::milliseconds stop_timeout = std::chrono::seconds(30);
+};
+
+enum class ComputeState { stopped, starting, running, stopping };
+std::string_view to_string(ComputeState state);
+
+struct ComputeView {
+    ComputeState state = ComputeState::stopped;
+    pid_t pid = 0;
+    Term term;
+    Lsn start_lsn;
+    std::string last_error;  // of the last attempt to start, when it failed
+};
+
+// Thread-safe: calls about one branch queue up, those about different branches do not. Computes outlive this object unless
+// stop_all() is called: the next control process finds and adopts them.
+class Computes {
+public:
+    Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, const Quorum& quorum, IngestCatchup& catchup);
+    ~Computes();
+
+    // Starts the branch's compute unless it runs, and remembers that it is wanted. When it returns, SQL is served.
+    Result<ComputeView> start(const BranchRow& branch);
+    // Stops it, lets storage have all its WAL, and forgets its local files. Nothing if it does not run.
+    Result<void> stop(const BranchRow& branch);
+    ComputeView view(const BranchRow& branch);
+
+    // The operator's and the owner's connection strings.
+    std::string superuser_url(const BranchRow& branch) const;
+    std::string owner_url(const ProjectRow& project, const BranchRow& branch) const;
+
+    // Finds computes that a former control process left running. Once, before anything else.
+    void adopt();
+    // One round of watching: restarts what is wanted and died, tells restarted storage daemons what they must know.
+    void reconcile();
+    // Stops every compute, still wanted at the next start.
+    void stop_all();
+    // Drops what is kept for a deleted branch.
+    void forget(const BranchRow& branch);
+
+private:
+    struct Compute;
+    std::shared_ptr<Compute> compute_of(const BranchRow& branch);
+    compute::Settings settings_of(const BranchRow& branch, Lsn start_lsn) const;
+    std::filesystem::path directory_of(const BranchRow& branch) const;
+    std::filesystem::path log_of(const BranchRow& branch) const;
+    Result<void> start_locked(Compute& compute, const BranchRow& branch);
+    Result<void> launch(Compute& compute, const BranchRow& branch);
+    Result<void> stop_locked(Compute& compute, const BranchRow& branch);
+    Result<void> make_owner(const BranchRow& branch, const compute::Settings& settings);
+    void reconcile_branch(const BranchRow& branch, bool storage_restarted);
+
+    ComputeOptions options_;
+    Catalog& catalog_;
+    PageserverClient& pageserver_;
+    const Quorum& quorum_;
+    IngestCatchup& catchup_;
+    std::atomic<bool> closing_ = false;
+
+    std::mutex mutex_;
+    std::map<std::pair<ProjectId, BranchId>, std::shared_ptr<Compute>> computes_;  // guarded by mutex_
+    std::string pageserver_boot_id_;                                              // reconcile()'s own
+};
+
+}  // namespace bough::control
