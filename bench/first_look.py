@@ -1,0 +1,235 @@
+#!/usr/bin/python3 -B
+"""First look: how long a branch takes, from nothing to its first answer, and what pgbench says beside stock Postgres.
+
+Prints tables and writes every single measurement to build/bench/. Figures of one run on one machine: ratios inside the run mean more
+than its numbers. Runs of the two sides alternate; medians of at least five.
+
+Usage: first_look.py [--quick] [--rounds N] [--seconds N] [--big-scale N]
+"""
+import argparse
+import json
+import os
+import pathlib
+import platform
+import re
+import statistics
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import psycopg  # noqa: E402
+
+from support.account import BINDIR, ScratchDirectory, run_as_server  # noqa: E402
+from support.postgres_tools import pgbench_init  # noqa: E402
+from support.processes import cpu_seconds  # noqa: E402
+from support.stock import StockPostgres  # noqa: E402
+from support.system import BoughSystem  # noqa: E402
+
+
+def percentile(values, part):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(round(part * (len(ordered) - 1))))]
+
+
+def summary(values):
+    return {"n": len(values), "p50": percentile(values, 0.5), "p99": percentile(values, 0.99), "min": min(values), "max": max(values)}
+
+
+def timed(action):
+    begin = time.perf_counter()
+    result = action()
+    return (time.perf_counter() - begin) * 1000, result
+
+
+class Report:
+    def __init__(self, options):
+        self.data = {"when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "options": vars(options), "machine": machine(), "rows": []}
+
+    def row(self, work, who, unit, values, **more):
+        self.data["rows"].append({"work": work, "who": who, "unit": unit, "values": [round(v, 4) for v in values], **summary(values), **more})
+        print(f"  {work:<46} {who:<10} p50 {percentile(values, 0.5):>10.2f}  p99 {percentile(values, 0.99):>10.2f} {unit}  (n={len(values)})",
+              flush=True)
+
+    def of(self, work, who):
+        return next(row for row in self.data["rows"] if row["work"] == work and row["who"] == who)
+
+    def write(self):
+        directory = ROOT / "build" / "bench"
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / f"first_look-{self.data['when'].replace(':', '')}.json"
+        path.write_text(json.dumps(self.data, indent=1) + "\n")
+        return path
+
+
+def machine():
+    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")), "?")
+    memory = next(int(line.split()[1]) for line in open("/proc/meminfo", encoding="utf-8") if line.startswith("MemTotal"))
+    postgres = run_as_server([BINDIR / "postgres", "--version"]).stdout.strip()
+    return {"cpus": os.cpu_count(), "model": model, "memory_gib": round(memory / (1 << 20), 1), "kernel": platform.release(), "postgres": postgres}
+
+
+# --- branches
+
+FIRST_QUERY = "select count(*) from pgbench_branches"
+
+
+
+
+def measure_branches(report, label, system, count):
+    """Creation through the command, and from there to the first answer of the new branch's compute."""
+    create, first = [], []
+    for number in range(count):
+        milliseconds, _ = timed(lambda n=number: system.branch(f"t{n}"))
+        create.append(milliseconds)
+
+        def answer(n=number):
+            with psycopg.connect(system.json("url", f"t{n}")["url"], connect_timeout=60) as connection:
+                return connection.execute(FIRST_QUERY).fetchone()
+        milliseconds, _ = timed(answer)
+        first.append(create[-1] + milliseconds)
+        system.cli("compute", "stop", f"t{number}")
+    report.row(f"branch create, command, {label}", "bough", "ms", create)
+    report.row(f"branch create to first answer, {label}", "bough", "ms", first)
+
+
+def measure_stock_copies(report, label, stock, count):
+    """What stock Postgres offers for a copy: CREATE DATABASE from a template."""
+    for strategy in ("file_copy", "wal_log"):
+        times = []
+        for number in range(count):
+            with stock.connect("template1") as connection:
+                milliseconds, _ = timed(lambda n=number, c=connection: c.execute(f"create database copy_{n} template bench strategy {strategy}"))
+                connection.execute(f"drop database copy_{number}")
+            times.append(milliseconds)
+        report.row(f"CREATE DATABASE, {strategy}, {label}", "stock", "ms", times)
+
+
+def measure_stock_start(report, label, stock, count):
+    """`postgres` exec to the first answer, on a cleanly stopped data directory in the operating system's cache."""
+    times = []
+    for _ in range(count):
+        stock.stop()
+
+        def start():
+            stock.start(wait_for_connections=False)
+            while True:
+                try:
+                    with psycopg.connect(stock.url("bench"), connect_timeout=5) as connection:
+                        return connection.execute(FIRST_QUERY).fetchone()
+                except psycopg.OperationalError:
+                    time.sleep(0.002)
+        milliseconds, _ = timed(start)
+        times.append(milliseconds)
+    report.row(f"postgres exec to first answer, {label}", "stock", "ms", times)
+
+
+# --- pgbench
+
+def pgbench_run(scratch, url, arguments, clients, seconds, processes_of):
+    """tps, latencies in ms (a sample), CPU seconds of the servers' processes."""
+    prefix = scratch.path / "log" / f"l{time.monotonic_ns()}"
+    before = cpu_seconds(processes_of)
+    done = run_as_server([BINDIR / "pgbench", "-n", "-c", clients, "-j", min(2, clients), "-T", seconds, "-l", "--log-prefix", prefix,
+                          "--sampling-rate", "0.1" if "-S" in arguments else "1.0", *arguments, url], timeout=seconds + 120)
+    cpu = cpu_seconds(processes_of) - before
+    tps = float(re.search(r"tps = ([\d.]+) \(without initial", done.stdout).group(1))
+    count = int(re.search(r"number of transactions actually processed: (\d+)", done.stdout).group(1))
+    latencies = []
+    for path in prefix.parent.glob(prefix.name + ".*"):
+        latencies += [int(line.split()[2]) / 1000 for line in path.read_text().splitlines()]
+        path.unlink()
+    return {"tps": tps, "latency": latencies, "cpu": cpu, "transactions": count}
+
+
+def measure_pgbench(report, scratch, sides, rounds, seconds):
+    """`sides`: name -> (url, directory of its processes). Rounds alternate between the sides."""
+    scratch.make("log")
+    for work, arguments in (("TPC-B", []), ("TPC-B, prepared", ["-M", "prepared"]), ("select only", ["-S"])):
+        for clients in (1, 8):
+            runs = {name: [] for name in sides}
+            for _ in range(rounds):
+                for name, (url, directory) in sides.items():
+                    runs[name].append(pgbench_run(scratch, url, arguments, clients, seconds, directory))
+            for name, results in runs.items():
+                latencies = [value for run in results for value in run["latency"]]
+                report.row(f"pgbench {work}, {clients} clients", name, "tps", [run["tps"] for run in results],
+                           latency_ms_p50=round(percentile(latencies, 0.5), 3), latency_ms_p99=round(percentile(latencies, 0.99), 3),
+                           cpu_ms_per_transaction=round(1000 * sum(r["cpu"] for r in results) / sum(r["transactions"] for r in results), 4))
+
+
+def print_pgbench(report):
+    print(f"\n{'work':<34}{'who':<9}{'tps (median)':>13}{'ratio':>8}{'p50 ms':>9}{'p99 ms':>9}{'CPU ms/tx':>11}")
+    for row in report.data["rows"]:
+        if row["unit"] == "tps":
+            ratio = statistics.median(row["values"]) / statistics.median(report.of(row["work"], "stock")["values"])
+            print(f"{row['work']:<34}{row['who']:<9}{statistics.median(row['values']):>13.0f}{ratio:>8.2f}{row['latency_ms_p50']:>9.2f}"
+                  f"{row['latency_ms_p99']:>9.2f}{row['cpu_ms_per_transaction']:>11.3f}")
+
+
+def load(system, stock, scale):
+    with stock.connect("template1") as connection:
+        connection.execute("create database bench")
+    milliseconds, _ = timed(lambda: pgbench_init(stock.url("bench"), scale))
+    ours, _ = timed(lambda: pgbench_init(system.url(), scale))
+    return milliseconds, ours
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small and short: to see that it works")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--big-scale", type=int, default=135, help="pgbench scale of the 2 GB database")
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds, options.big_scale = 1, 2, 10
+    report = Report(options)
+    print(report.data["machine"], flush=True)
+    scratch, systems, servers = ScratchDirectory("bench"), [], []
+    # Stock at its durable defaults, with the compute's shared_buffers.
+    settings = {"shared_buffers": "128MB", "max_wal_size": "4GB"}
+    try:
+        pairs = {}
+        for label, scale in (("10 MB", 1), ("2 GB", options.big_scale)):
+            system = BoughSystem(scratch.make(f"b{len(systems)}"))
+            systems.append(system)
+            system.up()
+            stock = StockPostgres(scratch.make(f"p{len(servers)}"), settings=settings).start()
+            servers.append(stock)
+            pairs[label] = system, stock
+            theirs, ours = load(system, stock, scale)
+            size = system.value("select pg_database_size(current_database())", superuser=True)
+            print(f"{label}: pgbench scale {scale}, {size / 1e6:.0f} MB", flush=True)
+            report.row(f"pgbench -i, {label}", "stock", "ms", [theirs])
+            report.row(f"pgbench -i, {label}", "bough", "ms", [ours])
+        for label, (system, stock) in pairs.items():
+            few = 2 if options.quick else 3 if label == "2 GB" else 10
+            measure_branches(report, label, system, 5 if options.quick else 30)
+            measure_stock_copies(report, label, stock, few)
+            measure_stock_start(report, label, stock, 3 if options.quick else 10)
+        for system, stock in pairs.values():
+            system.cli("down")
+            stock.stop()
+        system, stock = BoughSystem(scratch.make("b")), StockPostgres(scratch.make("p"), settings=settings).start()
+        systems.append(system), servers.append(stock)
+        system.up()
+        load(system, stock, 10)
+        for server_url in (stock.url("bench"), system.url()):
+            with psycopg.connect(server_url, autocommit=True) as connection:
+                connection.execute("vacuum analyze")
+        measure_pgbench(report, scratch, {"stock": (stock.url("bench"), stock.data_dir), "bough": (system.url(), system.data_dir)},
+                        options.rounds, options.seconds)
+        print_pgbench(report)
+        print(f"\nevery measurement: {report.write()}")
+    finally:
+        for system in systems:
+            system.destroy()
+        for stock in servers:
+            stock.stop()
+        scratch.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
