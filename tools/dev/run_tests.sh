@@ -26,7 +26,7 @@ run_tests() {
     fi
     unset IFS
 
-    GTEST_OUTPUT="xml:$results/gtest/" ctest --test-dir "$build" --label-exclude slow "${ctest_filter[@]}" \
+    GTEST_OUTPUT="xml:$results/gtest/" ctest --test-dir "$build" --label-exclude 'slow|e2e' "${ctest_filter[@]}" \
         --output-on-failure --parallel "$(nproc)" --output-junit "$results/ctest.xml" || status=1
     (cd "$root/tests" && BOUGH_BUILD_DIR=$build PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -m 'not slow' \
         "${pytest_filter[@]}" --junitxml "$results/pytest.xml") || {
