@@ -9,7 +9,7 @@ import psycopg
 
 from . import processes, wait
 from .admin import AdminClient
-from .ports import free_port
+from .ports import free_port, free_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -40,7 +40,8 @@ class BoughSystem:
         self.program = self.build / "bin" / "bough"
         self.data_dir = pathlib.Path(directory) / name
         self.safekeepers = safekeepers
-        self.api_port, self.sql_port = free_port(), free_port()
+        self.api_port = free_port()
+        self.sql_port = free_ports(100)  # every branch gets one of the ports from here on
         self.environment = environment or {}
         self.project = None
 
