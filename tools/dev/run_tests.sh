@@ -1,5 +1,7 @@
 # shellcheck shell=bash
 # Runs the fast tests of a build and ends with one line: "N passed, N failed". Sourced by ./dev; needs $root and fail().
+#
+# ctest runs them all: GoogleTest programs, and files of pytest. Both leave reports of their cases in build/<preset>/test-results.
 
 # run_tests PRESET [-k PATTERN]...
 run_tests() {
@@ -15,23 +17,33 @@ run_tests() {
     build=$(cd "$root/build/$preset" && pwd -P)
     results=$build/test-results
     rm -rf "$results"
-    mkdir -p "$results/gtest"
+    mkdir -p "$results/gtest" "$results/pytest"
     chmod 1777 "$results/gtest" # unit tests that run Postgres do so as an unprivileged user
 
-    # ctest's patterns are regular expressions, pytest's are expressions over names.
-    local ctest_filter=() pytest_filter=() IFS='|'
-    if [ ${#patterns[@]} -gt 0 ]; then
-        ctest_filter=(-R "${patterns[*]}")
-        pytest_filter=(-k "$(printf ' or %s' "${patterns[@]}" | cut -c 5-)")
-    fi
-    unset IFS
-
-    GTEST_OUTPUT="xml:$results/gtest/" ctest --test-dir "$build" --label-exclude 'slow|e2e' "${ctest_filter[@]}" \
-        --output-on-failure --parallel "$(nproc)" --output-junit "$results/ctest.xml" || status=1
-    (cd "$root/tests" && BOUGH_BUILD_DIR=$build PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -m 'not slow' \
-        "${pytest_filter[@]}" --junitxml "$results/pytest.xml") || {
-        # 5: no test has that name.
-        [ $? = 5 ] && [ ${#patterns[@]} -gt 0 ] || status=1
-    }
+    local which=(--label-exclude slow)
+    [ ${#patterns[@]} = 0 ] || which+=(--tests-regex "$(matching_tests "$build" "${patterns[@]}")")
+    GTEST_OUTPUT="xml:$results/gtest/" ctest --test-dir "$build" "${which[@]}" --output-on-failure --parallel "$(nproc)" \
+        --output-junit "$results/ctest.xml" || status=1
     /usr/bin/python3 "$root/tools/dev/test_totals.py" "$results" "$status"
+}
+
+# matching_tests BUILD PATTERN...: a regular expression for the ctest tests whose names match or, where there is none, for those with
+# a case of such a name.
+matching_tests() {
+    local build=$1 pattern
+    shift
+    pattern=$(IFS='|' && echo "$*")
+    if ctest --test-dir "$build" --show-only --tests-regex "$pattern" | grep -q 'Test *#'; then
+        echo "$pattern"
+        return
+    fi
+    local found program
+    found=$(
+        for program in "$build"/tests/*_test; do
+            if "$program" --gtest_list_tests | grep -qE "$pattern"; then basename "$program"; fi
+        done
+        grep -rlE "def test_\w*($pattern)" --include='*_test.py' "$root/tests" | sed -E 's,.*/(.*)_test\.py$,e2e_\1,'
+    )
+    [ -n "$found" ] || fail "no test has a name with $pattern"
+    echo "^($(echo "$found" | paste -s -d '|'))\$"
 }

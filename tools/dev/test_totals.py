@@ -26,11 +26,12 @@ def cases(path):
             yield ".".join(dict.fromkeys(name for name in names if name)), outcome(case)
 
 
-def unit_cases(results):
-    """ctest knows programs, GoogleTest the cases in them. A program that failed counts as a failure even when its report, if there
-    is one at all, shows none: it crashed, or was killed."""
+def all_cases(results):
+    """ctest knows programs, GoogleTest and pytest the cases in them. A program that failed counts as a failure even when its report,
+    if there is one at all, shows none: it crashed, or was killed."""
     for program, program_outcome in cases(results / "ctest.xml"):
-        inner = [(f"{program}: {name}", what) for name, what in cases(results / "gtest" / f"{program}.xml")]
+        reports = [results / framework / f"{program}.xml" for framework in ("gtest", "pytest")]
+        inner = [(f"{program}: {name}", what) for report in reports for name, what in cases(report)]
         yield from inner
         if not inner or (program_outcome == "failed" and all(what != "failed" for _, what in inner)):
             yield program, program_outcome
@@ -39,7 +40,7 @@ def unit_cases(results):
 def main():
     results, status = pathlib.Path(sys.argv[1]), int(sys.argv[2])
     names = {"passed": [], "failed": [], "skipped": []}
-    for name, what in [*unit_cases(results), *cases(results / "pytest.xml")]:
+    for name, what in all_cases(results):
         names[what].append(name)
 
     for what in ("skipped", "failed"):
