@@ -1,0 +1,83 @@
+#include "cli/system_files.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <boost/json/serialize.hpp>
+
+#include "files/files.hpp"
+#include "json/fields.hpp"
+
+namespace bough::cli {
+namespace {
+constexpr std::uint64_t kFormat = 1;
+}
+
+Result<SystemSettings> SystemFiles::read_settings() const {
+    auto text = files::read(settings());
+    if (!text) {
+        if (text.error().code != ErrorCode::not_found) return text.error();
+        return Error{ErrorCode::not_found, "there is no Bough system in " + root_.string(), "start one with `bough up`, or name another --data-dir"};
+    }
+    auto fields = json::parse_object(*text);
+    if (!fields) return Error{ErrorCode::corrupt, settings().string() + ": " + fields.error().message, {}};
+    BOUGH_ASSIGN(auto format, json::unsigned_field(*fields, "format"));
+    if (format != kFormat) {
+        return Error{ErrorCode::unsupported,
+                     root_.string() + " has format " + std::to_string(format) + ", this version of Bough reads format " + std::to_string(kFormat),
+                     "use the version of Bough that wrote it, or another --data-dir"};
+    }
+    SystemSettings result;
+    BOUGH_ASSIGN(auto safekeepers, json::unsigned_field(*fields, "safekeepers"));
+    BOUGH_ASSIGN(auto api_port, json::unsigned_field(*fields, "api_port"));
+    BOUGH_ASSIGN(auto sql_port, json::unsigned_field(*fields, "sql_port"));
+    result.safekeepers = static_cast<unsigned>(safekeepers);
+    result.api_port = static_cast<std::uint16_t>(api_port);
+    result.sql_port = static_cast<std::uint16_t>(sql_port);
+    return result;
+}
+
+Result<void> SystemFiles::write_settings(const SystemSettings& value) const {
+    json::object fields{{"format", kFormat}, {"safekeepers", value.safekeepers}, {"api_port", value.api_port}, {"sql_port", value.sql_port}};
+    return files::write_atomically(settings(), boost::json::serialize(fields) + "\n");
+}
+
+Result<void> write_supervisor_status(const SystemFiles& files, const SupervisorStatus& status) {
+    json::array daemons;
+    for (const auto& daemon : status.daemons)
+        daemons.push_back(json::object{{"name", daemon.name}, {"pid", daemon.pid}, {"state", daemon.state}, {"restarts", daemon.restarts}});
+    return bough::files::write_atomically(files.supervisor(), boost::json::serialize(json::object{{"pid", status.pid}, {"daemons", std::move(daemons)}}) + "\n");
+}
+
+Result<SupervisorStatus> read_supervisor_status(const SystemFiles& files) {
+    BOUGH_ASSIGN(auto text, bough::files::read(files.supervisor()));
+    BOUGH_ASSIGN(auto fields, json::parse_object(text));
+    SupervisorStatus status;
+    BOUGH_ASSIGN(auto pid, json::unsigned_field(fields, "pid"));
+    status.pid = static_cast<int>(pid);
+    const auto* daemons = fields.if_contains("daemons");
+    if (!daemons || !daemons->is_array()) return status;
+    for (const auto& entry : daemons->as_array()) {
+        if (!entry.is_object()) continue;
+        DaemonStatus daemon;
+        BOUGH_ASSIGN(daemon.name, json::string_field(entry.as_object(), "name"));
+        BOUGH_ASSIGN(auto daemon_pid, json::unsigned_field(entry.as_object(), "pid"));
+        BOUGH_ASSIGN(daemon.state, json::string_field(entry.as_object(), "state"));
+        BOUGH_ASSIGN(auto restarts, json::unsigned_field(entry.as_object(), "restarts"));
+        daemon.pid = static_cast<int>(daemon_pid);
+        daemon.restarts = static_cast<unsigned>(restarts);
+        status.daemons.push_back(std::move(daemon));
+    }
+    return status;
+}
+
+bool supervisor_runs(const SystemFiles& files) {
+    int fd = ::open(files.lock().c_str(), O_RDWR | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool free = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+    ::close(fd);
+    return !free;
+}
+
+}  // namespace bough::cli
