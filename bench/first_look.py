@@ -7,6 +7,7 @@ than its numbers. Runs of the two sides alternate; medians of at least five.
 Usage: first_look.py [--quick] [--rounds N] [--seconds N] [--big-scale N]
 """
 import argparse
+import http.client
 import json
 import os
 import pathlib
@@ -77,8 +78,26 @@ FIRST_QUERY = "select count(*) from pgbench_branches"
 
 
 
+class Api:
+    """The HTTP API, over one connection."""
+
+    def __init__(self, system):
+        self.key = (system.data_dir / "api-key").read_text().strip()
+        self.connection = http.client.HTTPConnection("127.0.0.1", system.api_port, timeout=60)
+        self.path = f"/api/v2/projects/{system.project_id()}/branches"
+
+    def create(self, name):
+        body = json.dumps({"branch": {"name": name}})
+        self.connection.request("POST", self.path, body, {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"})
+        answer = self.connection.getresponse()
+        text = answer.read()
+        assert answer.status == 201, text
+
+
 def measure_branches(report, label, system, count):
-    """Creation through the command, and from there to the first answer of the new branch's compute."""
+    """Creation through the API and through the command, and from there to the first answer of the new branch's compute."""
+    api = Api(system)
+    report.row(f"branch create, API, {label}", "bough", "ms", [timed(lambda n=n: api.create(f"a{n}"))[0] for n in range(count)])
     create, first = [], []
     for number in range(count):
         milliseconds, _ = timed(lambda n=number: system.branch(f"t{n}"))

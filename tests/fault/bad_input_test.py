@@ -1,12 +1,13 @@
 """Requests that cannot be granted: each is a clear error, and nothing is half made."""
 import os
+import shutil
 import socket
 
+import psycopg
 import pytest
 
-from support import processes
-from support.account import run_as_server
-from support.ports import free_port
+from support import layout, processes
+from support.account import run_as_server, server_user
 from support.system import BoughSystem
 
 
@@ -99,19 +100,41 @@ def test_a_command_line_that_makes_no_sense(system, words):
     assert done.stderr.strip()
 
 
-@pytest.mark.parametrize("which", ["--api-port", "--sql-port"])
-def test_a_port_that_is_taken(make_system, which):
+def test_an_api_port_that_is_taken(make_system):
     system = make_system()
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", system.api_port))
         taken.listen()
-        port = taken.getsockname()[1]
-        others = {"--api-port": free_port(), "--sql-port": free_port(), which: port}
-        error = system.refused("up", *[str(word) for pair in others.items() for word in pair])
-        assert str(port) in error, error
+        error = system.refused("up", "--api-port", system.api_port, "--sql-port", system.sql_port)
+        assert str(system.api_port) in error, error
         assert not system.processes(), [processes.command_line(pid) for pid in system.processes()]
     # With the port free, the same directory comes up.
     system.up()
+    assert system.value("select 1") == 1
+
+
+def test_an_sql_port_that_is_taken(make_system):
+    """--sql-port is the first of the branches' ports: one that somebody has is passed over, not fought for."""
+    system = make_system()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", system.sql_port))
+        taken.listen()
+        url = system.up()["url"]
+        assert f":{system.sql_port}/" not in url, url
+        assert system.value("select 1") == 1
+
+
+def test_a_branch_s_port_taken_while_its_compute_was_stopped(make_system):
+    """The connection string must not silently lead to somebody else: a clear error, and all is well once the port is free."""
+    system = make_system()
+    port = int(psycopg.conninfo.conninfo_to_dict(system.up()["url"])["port"])
+    system.cli("compute", "stop")
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        error = system.refused("compute", "start")
+        assert str(port) in error, error
     assert system.value("select 1") == 1
 
 
@@ -131,16 +154,16 @@ def test_a_data_directory_of_another_version(make_system):
     system.up()
     system.sql("create table t as select 1 as id")
     system.down()
-    marks = [path for path in system.data_dir.iterdir() if path.is_file() and "version" in path.name.lower()]
-    assert len(marks) == 1, f"no single file says the version: {[p.name for p in system.data_dir.iterdir()]}"
-    original = marks[0].read_bytes()
-    marks[0].write_bytes(b"9999\n")
+    mark = layout.settings_file(system.data_dir)
+    original = mark.read_bytes()
+    assert b'"format":1' in original
+    mark.write_bytes(original.replace(b'"format":1', b'"format":9999'))
     error = system.refused("up", "--api-port", system.api_port, "--sql-port", system.sql_port)
-    assert "version" in error, error
+    assert "version" in error and "9999" in error, error
     assert not system.processes()
-    marks[0].write_bytes(b"\xff\x00garbage")
+    mark.write_bytes(b"\xff\x00garbage")
     system.refused("up", "--api-port", system.api_port, "--sql-port", system.sql_port)
-    marks[0].write_bytes(original)
+    mark.write_bytes(original)
     system.up()
     assert system.value("select id from t") == 1
 
@@ -148,6 +171,7 @@ def test_a_data_directory_of_another_version(make_system):
 def test_a_directory_that_is_something_else(make_system, scratch):
     system = make_system()
     system.data_dir.mkdir()
+    shutil.chown(system.data_dir, server_user().pw_uid, server_user().pw_gid)
     (system.data_dir / "letters").write_text("mine")
     error = system.refused("up", "--api-port", system.api_port, "--sql-port", system.sql_port)
     assert str(system.data_dir) in error or "empty" in error, error

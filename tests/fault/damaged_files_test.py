@@ -23,14 +23,6 @@ def outcome(system, branch):
         return "error", str(error)
 
 
-def logs(system):
-    text = ""
-    for path in pathlib.Path(system.data_dir).rglob("*"):
-        if path.is_file() and (path.suffix == ".log" or "log" in path.parts[-2:-1]):
-            text += path.read_text(errors="replace")
-    return text
-
-
 def no_daemon_crashed(system):
     for daemon in system.status()["daemons"]:
         assert daemon["state"] == "running" and daemon["restarts"] == 0, daemon
@@ -106,7 +98,7 @@ def test_a_damaged_sealed_layer_is_an_error_not_an_answer(written, how):
         kind, what = outcome(system, "child")
         assert kind == "error" or what == expected, f"a wrong answer: {what}"
         assert kind == "error", "every data block is damaged, yet the answer was right: was the damage read?"
-        assert "corrupt" in (what + logs(system)).lower() or "checksum" in (what + logs(system)).lower(), what
+        assert "corrupt" in (what + layout.logs(system.data_dir)).lower() or "checksum" in (what + layout.logs(system.data_dir)).lower(), what
         no_daemon_crashed(system)
     else:
         assert done.stderr.startswith("bough: "), done.stderr
@@ -169,7 +161,7 @@ def test_a_damaged_wal_segment_is_an_error_and_nothing_is_cut_off(unread, how):
         assert kind == "error" or what == expected, f"a wrong answer: {what}"
         no_daemon_crashed(system)
         if kind == "error":
-            everything = (said + logs(system)).lower()
+            everything = (said + layout.logs(system.data_dir)).lower()
             assert "corrupt" in everything or "crc" in everything or "segment" in everything or "removed" in everything, said
     else:
         assert done.stderr.startswith("bough: "), done.stderr

@@ -15,18 +15,24 @@ def sockets(data_dir):
     return sorted(found)
 
 
-def _one(paths, what):
-    assert len(paths) == 1, f"{what}: {[str(path) for path in paths]}"
-    return paths[0]
-
-
 def admin_socket(data_dir, daemon):
-    """`daemon` as `bough status` names it: pageserver, safekeeper-1 …"""
-    return _one([s for s in sockets(data_dir) if "admin" in s.name and daemon in str(s.relative_to(data_dir))], f"admin socket of {daemon}")
+    """`daemon` as `bough status` names it: pageserver, safekeeper-sk1 …"""
+    name = "pageserver-admin" if daemon == "pageserver" else daemon.removeprefix("safekeeper-")
+    return pathlib.Path(data_dir) / "run" / f"{name}.sock"
 
 
 def page_socket(data_dir):
-    return _one([s for s in sockets(data_dir) if "page" in s.name and "admin" not in s.name], "page service socket")
+    return pathlib.Path(data_dir) / "run" / "pageserver.sock"
+
+
+def settings_file(data_dir):
+    """Says the format's version."""
+    return pathlib.Path(data_dir) / "bough.json"
+
+
+def logs(data_dir):
+    """The text of every log of the system."""
+    return "".join(path.read_text(errors="replace") for path in sorted((pathlib.Path(data_dir) / "log").rglob("*")) if path.is_file())
 
 
 def wal_directories(data_dir):

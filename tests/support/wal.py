@@ -27,7 +27,7 @@ def commit_of(superuser, xid, since):
         "where resource_manager = 'Transaction' and record_type like 'COMMIT%%' and xid = %s", (since, str(xid))).fetchall()
     assert len(rows) == 1, rows
     begin, end, description = rows[0]
-    found = re.search(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC", description)
+    found = re.search(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)(?: UTC|\+00)", description)
     assert found, description
     text = found.group(1) if "." in found.group(1) else found.group(1) + ".0"
     time = datetime.datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=datetime.timezone.utc)
