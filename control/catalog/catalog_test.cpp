@@ -1,0 +1,74 @@
+#include "control/catalog/catalog.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "files/files.hpp"
+
+namespace bough::control {
+namespace {
+
+class CatalogTest : public testing::Test {
+protected:
+    void SetUp() override {
+        directory_ = std::filesystem::temp_directory_path() / ("bough-catalog-" + std::to_string(::getpid()));
+        reopen();
+    }
+    void TearDown() override {
+        catalog_.reset();
+        ASSERT_TRUE(files::remove_tree(directory_).has_value());
+    }
+    void reopen() {
+        catalog_.reset();
+        auto opened = Catalog::open(directory_);
+        ASSERT_TRUE(opened.has_value()) << opened.error().to_string();
+        catalog_ = std::move(*opened);
+    }
+    static ProjectRow project(const std::string& id, const std::string& name) {
+        return {*ProjectId::parse(id), name, SystemId{7}, 1, RowState::ready, *BranchId::parse("root"), "app", "app", "secret", false};
+    }
+    static BranchRow branch(const std::string& id, const std::string& name) {
+        return {*BranchId::parse(id), *ProjectId::parse("p1"), name, std::nullopt, Lsn{0x2000028}, Lsn{}, 1, RowState::ready, *EndpointId::parse("e-" + id), 0, false};
+    }
+    std::filesystem::path directory_;
+    std::unique_ptr<Catalog> catalog_;
+};
+
+TEST_F(CatalogTest, rows_survive_a_restart_whole) {
+    ASSERT_TRUE(catalog_->add(project("p1", "First")).has_value());
+    auto row = branch("b1", "main");
+    row.parent = *BranchId::parse("b0");
+    row.compute_wanted = true;
+    ASSERT_TRUE(catalog_->add(row, 6000).has_value());
+    reopen();
+    auto read_project = catalog_->project("First");
+    ASSERT_TRUE(read_project.has_value());
+    EXPECT_EQ(read_project->owner_password, "secret");
+    EXPECT_EQ(read_project->system_id, SystemId{7});
+    auto read_branch = catalog_->branch(*ProjectId::parse("p1"), "main");
+    ASSERT_TRUE(read_branch.has_value());
+    EXPECT_EQ(read_branch->port, 6000);
+    EXPECT_EQ(read_branch->lsn, Lsn{0x2000028});
+    EXPECT_EQ(read_branch->parent, BranchId::parse("b0").value());
+    EXPECT_TRUE(read_branch->compute_wanted);
+}
+
+TEST_F(CatalogTest, names_are_unique_and_ports_are_reused) {
+    ASSERT_TRUE(catalog_->add(project("p1", "First")).has_value());
+    EXPECT_EQ(catalog_->add(project("p2", "First")).error().code, ErrorCode::already_exists);
+    EXPECT_EQ(catalog_->add(branch("b1", "main"), 6000)->port, 6000);
+    EXPECT_EQ(catalog_->add(branch("b2", "dev"), 6000)->port, 6001);
+    EXPECT_EQ(catalog_->add(branch("b3", "dev"), 6000).error().code, ErrorCode::already_exists);
+    ASSERT_TRUE(catalog_->remove(branch("b1", "main")).has_value());
+    EXPECT_EQ(catalog_->add(branch("b4", "again"), 6000)->port, 6000);
+    EXPECT_EQ(catalog_->branch(*ProjectId::parse("p1"), "main").error().code, ErrorCode::not_found);
+}
+
+TEST_F(CatalogTest, a_catalog_in_use_is_refused) {
+    auto second = Catalog::open(directory_);
+    ASSERT_FALSE(second.has_value());
+    EXPECT_NE(second.error().message.find(directory_.string()), std::string::npos);
+}
+
+}  // namespace
+}  // namespace bough::control

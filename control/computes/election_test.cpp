@@ -1,0 +1,122 @@
+#include "control/computes/election.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <mutex>
+
+#include <boost/json/serialize.hpp>
+
+#include "http/router.hpp"
+#include "http/server.hpp"
+#include "json/fields.hpp"
+
+namespace bough::control {
+namespace {
+
+// A safekeeper as far as a launcher sees one: it votes and begins, and remembers what it was told.
+class FakeSafekeeper {
+public:
+    FakeSafekeeper(std::string name, Term term, Term last_term, Lsn end) : term_(term), last_term_(last_term), end_(end) {
+        address_.name = name;
+        address_.admin = *net::Address::parse("unix:/tmp/bough-election-" + name + "-" + std::to_string(::getpid()) + ".sock");
+        address_.wal = "host=/tmp port=1";
+        router_.add("GET", "/v1/branches/{p}/{b}", [this](const auto&, const auto&) { return answer(false); });
+        router_.add("POST", "/v1/branches/{p}/{b}/vote", [this](const http::Request& request, const auto&) {
+            std::lock_guard lock(mutex_);
+            Term asked{*json::unsigned_field(*json::parse_object(request.body), "term")};
+            bool granted = asked > term_ && !refuses;
+            if (granted) term_ = asked;
+            return answer(granted);
+        });
+        router_.add("POST", "/v1/branches/{p}/{b}/begin", [this](const http::Request& request, const auto&) {
+            std::lock_guard lock(mutex_);
+            begun = *json::parse_object(request.body);
+            return answer(false);
+        });
+        server_ = std::move(*http::Server::start(address_.admin, [this](const http::Request& request) { return router_.dispatch(request); }));
+    }
+    const SafekeeperAddress& address() const { return address_; }
+    void die() { server_.reset(); }
+
+    bool refuses = false;
+    json::object begun;
+
+private:
+    http::Response answer(bool granted) const {
+        json::object position{{"granted", granted},
+                              {"term", term_.value},
+                              {"last_term", last_term_.value},
+                              {"history", json::array{json::object{{"term", last_term_.value}, {"begin_lsn", "0/1000"}}}},
+                              {"start_lsn", "0/1000"},
+                              {"flush_lsn", end_.to_string()},
+                              {"end_lsn", end_.to_string()},
+                              {"last_record_lsn", Lsn{end_.value - 0x20}.to_string()},
+                              {"commit_lsn", "0/1000"}};
+        return {200, boost::json::serialize(position), "application/json"};
+    }
+
+    std::mutex mutex_;
+    Term term_, last_term_;
+    Lsn end_;
+    SafekeeperAddress address_;
+    http::Router router_;
+    std::unique_ptr<http::Server> server_;
+};
+
+const BranchRow& branch() {
+    static const BranchRow row{*BranchId::parse("b"), *ProjectId::parse("p"), "main", std::nullopt, Lsn{0x1000}, Lsn{}, 1, RowState::ready, *EndpointId::parse("e"), 6000, false};
+    return row;
+}
+
+TEST(Election, starts_at_the_log_of_the_highest_term_not_at_the_longest) {
+    FakeSafekeeper long_but_old("long", Term{5}, Term{3}, Lsn{0x9000}), short_but_new("new", Term{5}, Term{5}, Lsn{0x5000}),
+        behind("behind", Term{7}, Term{5}, Lsn{0x4000});
+    Quorum quorum({long_but_old.address(), short_but_new.address(), behind.address()});
+    auto elected = elect(quorum, branch(), "host=/x");
+    ASSERT_TRUE(elected.has_value()) << elected.error().to_string();
+    EXPECT_EQ(elected->term, Term{8});  // above any seen
+    EXPECT_EQ(elected->start.lsn, Lsn{0x5000});
+    EXPECT_EQ(elected->start.prev_lsn, Lsn{0x4FE0});
+    EXPECT_EQ(elected->donor->address().name, "new");
+    for (auto* safekeeper : {&long_but_old, &short_but_new, &behind}) {
+        EXPECT_EQ(*json::lsn_field(safekeeper->begun, "begin_lsn"), Lsn{0x5000});
+        const auto& history = safekeeper->begun.at("history").as_array();
+        ASSERT_EQ(history.size(), 2u);
+        EXPECT_EQ(history[0].at("term").to_number<int>(), 5);
+        EXPECT_EQ(history[1].at("term").to_number<int>(), 8);
+        EXPECT_EQ(safekeeper->begun.at("peers").as_array().size(), 2u);
+    }
+}
+
+TEST(Election, a_minority_may_be_away_or_refuse_but_not_a_majority) {
+    FakeSafekeeper a("a", Term{1}, Term{1}, Lsn{0x2000}), b("b", Term{1}, Term{1}, Lsn{0x2000}), c("c", Term{1}, Term{1}, Lsn{0x3000});
+    Quorum quorum({a.address(), b.address(), c.address()});
+    c.die();
+    auto elected = elect(quorum, branch(), "host=/x");
+    ASSERT_TRUE(elected.has_value()) << elected.error().to_string();
+    EXPECT_EQ(elected->joined, (std::vector<bool>{true, true, false}));
+    b.refuses = true;
+    auto lost = elect(quorum, branch(), "host=/x");
+    ASSERT_FALSE(lost.has_value());
+    EXPECT_EQ(lost.error().code, ErrorCode::unavailable);
+}
+
+TEST(QuorumTip, holds_every_acknowledged_commit) {
+    FakeSafekeeper a("a", Term{1}, Term{1}, Lsn{0x2000}), b("b", Term{1}, Term{1}, Lsn{0x3000}), c("c", Term{1}, Term{1}, Lsn{0x4000});
+    Quorum quorum({a.address(), b.address(), c.address()});
+    auto tip = quorum.tip(branch().project, branch().id);
+    ASSERT_TRUE(tip.has_value());
+    EXPECT_EQ(tip->end.lsn, Lsn{0x3000});  // two have it; nothing above is acknowledged
+    EXPECT_TRUE(tip->committed);
+    b.die();
+    tip = quorum.tip(branch().project, branch().id);
+    ASSERT_TRUE(tip.has_value());
+    EXPECT_EQ(tip->end.lsn, Lsn{0x4000});  // the one that is away may have it, too
+    EXPECT_FALSE(tip->committed);
+    c.die();
+    EXPECT_EQ(quorum.tip(branch().project, branch().id).error().code, ErrorCode::unavailable);
+}
+
+}  // namespace
+}  // namespace bough::control
