@@ -1,0 +1,202 @@
+// Pages that the pool makes out of real WAL, against those a stock server left on disk.
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "pageserver/redo/testing/pool_under_test.hpp"
+#include "pageserver/redo/testing/stock_history.hpp"
+#include "pg/bytes.hpp"
+#include "pg/page_header.hpp"
+
+namespace bough::pageserver {
+namespace {
+
+using testing::HistoryRecord;
+using testing::PageHistory;
+using testing::StockHistory;
+using PageBytes = std::array<std::byte, pg::kPageBytes>;
+
+constexpr std::array<const char*, 22> kNames = {"XLOG", "Transaction", "Storage", "CLOG", "Database", "Tablespace", "MultiXact", "RelMap",
+                                                "Standby", "Heap2", "Heap", "Btree", "Hash", "Gin", "Gist", "Sequence", "SPGist", "BRIN",
+                                                "CommitTs", "ReplicationOrigin", "Generic", "LogicalMessage"};
+constexpr std::uint8_t kXlog = 0, kHeap2 = 9, kHeap = 10, kBtree = 11, kHash = 12, kGin = 13, kGist = 14, kSequence = 15, kSpgist = 16,
+                       kBrin = 17, kGeneric = 20;
+
+std::string workload() {
+    std::ifstream file(BOUGH_REDO_TEST_SQL);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Which resource manager's mask fits a page, by what its access method keeps in the special space.
+std::uint8_t kind_of(pg::ConstPage page) {
+    const auto special = pg::load<std::uint16_t>(page.data() + offsetof(pg::PageHeader, special));
+    const auto last = pg::load<std::uint16_t>(page.data() + pg::kPageBytes - 2);
+    switch (pg::kPageBytes - special) {
+        case 0: return kHeap;
+        case 8:
+            if (pg::load<std::uint32_t>(page.data() + special) == 0x1717) return kSequence;
+            if (last >= 0xF091 && last <= 0xF093) return kBrin;
+            if (last == 0xFF82) return kSpgist;
+            if (last == 0xFF83) return kGeneric;  // bloom
+            return kGin;
+        case 16:
+            if (last == 0xFF80) return kHash;
+            if (last == 0xFF81) return kGist;
+            return kBtree;
+        default: return kGeneric;
+    }
+}
+
+std::vector<RedoRecord> views(const PageHistory& history, bool whole) {
+    std::vector<RedoRecord> records;
+    for (const HistoryRecord& r : history.records)
+        records.push_back({r.start, r.end, whole ? std::span<const std::byte>(*r.whole) : std::span<const std::byte>(r.for_page)});
+    return records;
+}
+
+struct Redone {
+    std::vector<std::vector<RedoRecord>> records;
+    std::vector<RedoJob> jobs;
+    std::vector<PageBytes> pages;
+};
+
+Redone redo_all(RedoPool& pool, const StockHistory& history, bool whole, bool hint_bits_logged) {
+    Redone r;
+    r.records.reserve(history.pages().size());
+    r.pages.resize(history.pages().size());
+    for (const auto& [tag, page] : history.pages()) {
+        r.records.push_back(views(page, whole));
+        RedoJob job;
+        job.request = {tag, page.has_base ? page.base.data() : nullptr, r.records.back(), hint_bits_logged};
+        job.page = r.pages[r.jobs.size()].data();
+        r.jobs.push_back(job);
+    }
+    pool.apply_many(r.jobs);
+    return r;
+}
+
+class PageTruth : public ::testing::TestWithParam<bool> {
+protected:
+    void compare(RedoPool& pool, const StockHistory& history, const Redone& redone);
+    bool equal_when_masked(RedoPool& pool, std::uint8_t kind, std::uint32_t block, const PageBytes& ours, pg::ConstPage theirs);
+
+    struct Count {
+        int same = 0, masked = 0, sequence_ahead = 0, spgist_cache = 0, copied_revmap = 0;
+        int all() const { return same + masked + sequence_ahead + spgist_cache + copied_revmap; }
+    };
+    std::array<Count, kNames.size()> counts_;
+    int untouched_ = 0;
+};
+
+bool PageTruth::equal_when_masked(RedoPool& pool, std::uint8_t kind, std::uint32_t block, const PageBytes& ours, pg::ConstPage theirs) {
+    PageBytes a = ours, b;
+    std::memcpy(b.data(), theirs.data(), b.size());
+    for (PageBytes* page : {&a, &b}) {
+        const auto masked = pool.mask(kind, block, *page);
+        EXPECT_TRUE(masked) << masked.error().to_string();
+    }
+    return a == b;
+}
+
+// CREATE DATABASE ... STRATEGY WAL_LOG logs the pages it copies without what lies between pd_lower and pd_upper, and a BRIN range
+// map keeps its content just there: stock recovery too makes an empty map of it, which is a valid one.
+bool lost_in_copy(const PageBytes& ours, pg::ConstPage theirs) {
+    constexpr std::uint16_t kRangeMap = 0xF092;
+    PageBytes emptied;
+    std::memcpy(emptied.data(), theirs.data(), emptied.size());
+    if (pg::load<std::uint16_t>(emptied.data() + pg::kPageBytes - 2) != kRangeMap) return false;
+    const auto lower = pg::load<std::uint16_t>(emptied.data() + offsetof(pg::PageHeader, lower));
+    const auto upper = pg::load<std::uint16_t>(emptied.data() + offsetof(pg::PageHeader, upper));
+    std::memset(emptied.data() + lower, 0, static_cast<std::size_t>(upper - lower));
+    std::memcpy(emptied.data() + offsetof(pg::PageHeader, checksum), ours.data() + offsetof(pg::PageHeader, checksum), 2);
+    return emptied == ours;
+}
+
+void PageTruth::compare(RedoPool& pool, const StockHistory& history, const Redone& redone) {
+    std::map<pg::PageTag, std::size_t> place;
+    for (std::size_t i = 0; i < redone.jobs.size(); i++) place.emplace(redone.jobs[i].request.tag, i);
+
+    history.for_each_final_page([&](const pg::PageTag& tag, pg::ConstPage theirs) {
+        const std::string name = fmt::format("{}/{} block {}", tag.fork.relation.database, tag.fork.relation.number, tag.block);
+        const auto at = place.find(tag);
+        if (at == place.end() || history.pages().at(tag).records.empty()) {
+            // Nothing in the log: as before, or extended and never used.
+            untouched_++;
+            return;
+        }
+        const PageBytes& ours = redone.pages[at->second];
+        ASSERT_TRUE(redone.jobs[at->second].result) << redone.jobs[at->second].result.error().to_string();
+        EXPECT_EQ(pg::page_lsn(ours).to_string(), pg::page_lsn(theirs).to_string()) << name;
+
+        Count& count = counts_.at(history.pages().at(tag).records.back().resource_manager);
+        if (std::memcmp(ours.data(), theirs.data(), ours.size()) == 0) {
+            count.same++;
+            return;
+        }
+        const std::uint8_t kind = kind_of(theirs);
+        if (equal_when_masked(pool, kind, tag.block, ours, theirs)) {
+            count.masked++;
+        } else if (kind == kSequence) {
+            // Values are logged 32 ahead: as in stock recovery.
+            count.sequence_ahead++;
+        } else if (kind == kSpgist && tag.block == 0) {
+            // The metapage's cache of pages with room is not logged: as in stock recovery.
+            count.spgist_cache++;
+        } else if (lost_in_copy(ours, theirs)) {
+            count.copied_revmap++;
+        } else {
+            ADD_FAILURE() << name << " differs, kind " << kNames[kind] << ", records " << history.pages().at(tag).records.size();
+        }
+    });
+}
+
+TEST_P(PageTruth, every_page_is_as_the_stock_server_left_it) {
+    const bool checksums = GetParam();
+    StockHistory history({checksums ? "-k" : "", "", workload()});
+    testing::PoolUnderTest under_test(history.control_file());
+    RedoPool& pool = under_test.pool();
+
+    const Redone redone = redo_all(pool, history, false, checksums);
+    compare(pool, history, redone);
+
+    // With the images of other blocks, and record by record: the same pages.
+    const Redone from_whole = redo_all(pool, history, true, checksums);
+    for (std::size_t i = 0; i < redone.jobs.size(); i++)
+        ASSERT_EQ(redone.pages[i], from_whole.pages[i]) << "with whole records, job " << i;
+    if (!checksums) {
+        for (std::size_t i = 0; i < redone.jobs.size(); i++) {
+            PageBytes page{};
+            RedoRequest one = redone.jobs[i].request;
+            for (std::size_t r = 0; r < redone.records[i].size(); r++) {
+                one.records = std::span(redone.records[i]).subspan(r, 1);
+                const auto applied = pool.apply(one, page);
+                ASSERT_TRUE(applied) << applied.error().to_string();
+                one.base = page.data();
+            }
+            if (redone.records[i].empty()) continue;
+            ASSERT_EQ(redone.pages[i], page) << "record by record, job " << i;
+        }
+    }
+
+    for (std::size_t i = 0; i < counts_.size(); i++) {
+        const Count& c = counts_[i];
+        if (c.all() == 0) continue;
+        fmt::print("{:10} equal {:6}, equal under mask {:6}, sequence ahead {}, sp-gist cache {}, copied brin map {}\n", kNames[i], c.same,
+                   c.masked, c.sequence_ahead, c.spgist_cache, c.copied_revmap);
+    }
+    for (const std::uint8_t id : {kXlog, kHeap2, kHeap, kBtree, kHash, kGin, kGist, kSequence, kSpgist, kBrin, kGeneric})
+        EXPECT_GT(counts_[id].all(), 0) << kNames[id] << " is not covered";
+    EXPECT_EQ(pool.metrics().errors, 0u);
+    EXPECT_EQ(pool.metrics().worker_deaths, 0u);
+    fmt::print("pages not in the log {}, requests {}, records {}\n", untouched_, pool.metrics().requests.load(), pool.metrics().records.load());
+}
+
+INSTANTIATE_TEST_SUITE_P(Clusters, PageTruth, ::testing::Values(false, true),
+                         [](const auto& cluster) { return cluster.param ? "with_checksums" : "without_checksums"; });
+
+}  // namespace
+}  // namespace bough::pageserver
