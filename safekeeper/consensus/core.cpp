@@ -37,7 +37,7 @@ Core::Core(Durable durable, LogPosition log) : durable_(std::move(durable)), log
 std::vector<Action> Core::start() {
     BOUGH_CHECK(state_ == State::resting);
     bool begun = !durable_.history.empty() && durable_.history.last().term == durable_.promised;
-    if (begun) follow(durable_.assignment.peers);
+    if (begun) follow({});
     count_quorum();
     return std::exchange(actions_, {});
 }
@@ -197,7 +197,7 @@ void Core::on(const Persisted&) {
     auto begin = std::get<Begin>(std::move(work_));
     reports_.clear();
     end_work(State::resting);
-    follow(begin.request.donors.empty() ? durable_.assignment.peers : begin.request.donors);
+    follow(begin.request.donors);
     count_quorum();
 }
 
@@ -207,11 +207,13 @@ void Core::end_work(State state) {
 }
 
 // From the log's end: first what is missing below the term's beginning, then the compute.
-void Core::follow(const std::vector<Peer>& donors) {
+void Core::follow(const std::vector<Peer>& chosen_donors) {
     auto begin = durable_.history.last();
     if (log_.end < begin.begin) {
         state_ = State::catching_up;
-        actions_.push_back(StartCatchUp{begin.term, begin.begin, donors});
+        bool chosen = !chosen_donors.empty();
+        actions_.push_back(
+            StartCatchUp{begin.term, begin.begin, chosen ? chosen_donors : durable_.assignment.peers, chosen});
         return;
     }
     state_ = State::streaming;

@@ -64,7 +64,7 @@ private:
     void begin_again(const BeginRequested& event);
     void begin_new(const BeginRequested& event);
     void persist(Durable durable);
-    void follow(const std::vector<Peer>& donors);
+    void follow(const std::vector<Peer>& chosen_donors);
     void end_work(State state);
     void answer_waiting_begins();
     void refuse_waiting_begins(const Error& error);

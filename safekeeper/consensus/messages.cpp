@@ -46,7 +46,8 @@ struct ActionText {
         return "persist: promised " + text(a.durable.promised) + ", history [" + a.durable.history.to_string() + "]";
     }
     std::string operator()(const StartCatchUp& a) const {
-        return "catch up to " + a.target.to_string() + " from " + text(a.donors);
+        return "catch up to " + a.target.to_string() + " from " + text(a.donors) +
+               (a.donors_chosen ? "" : " once term " + text(a.term) + " has begun there");
     }
     std::string operator()(const StartStream& a) const {
         return "stream in term " + text(a.term) + " from " + a.assignment.source;

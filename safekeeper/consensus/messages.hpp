@@ -79,6 +79,9 @@ struct StartCatchUp {
     Term term;
     Lsn target;
     std::vector<Peer> donors;
+    // The launcher chose them for their logs. Else any peer will do in which the term has begun: before that its log may be
+    // another one.
+    bool donors_chosen = false;
 };
 // Receive from the compute from the log's end on, trying until dropped: LogFlushed.
 struct StartStream {

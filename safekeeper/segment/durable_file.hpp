@@ -31,6 +31,8 @@ public:
 
     int get() const { return fd_; }
     explicit operator bool() const { return fd_ >= 0; }
+    // The caller owns it from now on.
+    int release() { return std::exchange(fd_, -1); }
     void close();
 
 private:

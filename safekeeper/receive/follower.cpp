@@ -1,0 +1,277 @@
+#include "safekeeper/receive/follower.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+#include "safekeeper/receive/probe.hpp"
+
+namespace bough::safekeeper::receive {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kRetryMin = 5ms;    // a compute that starts is waited for by its first commit
+constexpr auto kRetryMax = 500ms;
+constexpr auto kSleepAfter = 20s;  // without anybody to connect to
+constexpr auto kProbeMin = 250ms;
+constexpr auto kProbeMax = 5s;
+constexpr auto kStatusInterval = 10s;
+constexpr auto kSilenceMax = 60s;  // then the other side is taken for dead
+// What is written before it is synced and acknowledged: bounds the wait of the first commit in it.
+constexpr std::size_t kBatchBytesMax = 1 << 20;
+
+}  // namespace
+
+Follower::Follower(FollowerSettings settings, segment::WalLog& log, FollowerListener& listener)
+    : settings_(std::move(settings)), log_(log), listener_(listener) {}
+
+Follower::~Follower() { stop(); }
+
+void Follower::follow(Task task, bool now) {
+    {
+        std::lock_guard lock(task_mutex_);
+        task_ = std::move(task);
+        ++task_number_;
+    }
+    if (std::this_thread::get_id() == thread_.get_id()) return;
+    if (now) return start_thread();
+    probe_interval_ = kProbeMin;
+    next_probe_ = {};
+    asleep_ = true;
+}
+
+void Follower::start_thread() {
+    if (thread_.joinable() && !asleep_) return;  // it sees the new task
+    if (thread_.joinable()) thread_.join();
+    asleep_ = false;
+    stopping_ = false;
+    stop_.reset();
+    thread_ = std::thread([this] { run(); });
+}
+
+void Follower::stop() {
+    stopping_ = true;
+    stop_.raise();
+    if (thread_.joinable()) thread_.join();
+    asleep_ = false;
+    std::lock_guard lock(task_mutex_);
+    task_.reset();
+}
+
+void Follower::revive(Clock::time_point now) {
+    if (!asleep_ || now < next_probe_) return;
+    std::string source;
+    {
+        std::lock_guard lock(task_mutex_);
+        // A catch-up knows of safekeepers only, and they are there.
+        if (const auto* task = std::get_if<consensus::StartStream>(&*task_)) source = task->assignment.source;
+    }
+    if (source.empty() || somebody_listens(source)) return start_thread();
+    next_probe_ = now + probe_interval_;
+    probe_interval_ = std::min<std::chrono::milliseconds>(probe_interval_ * 2, kProbeMax);
+}
+
+bool Follower::task_changed() const {
+    std::lock_guard lock(task_mutex_);
+    return task_number_ != performing_;
+}
+
+void Follower::run() {
+    auto retry = std::chrono::milliseconds(kRetryMin);
+    auto failing_since = Clock::now();
+    while (!stopping_) {
+        std::optional<Task> task;
+        {
+            std::lock_guard lock(task_mutex_);
+            task = task_;
+            if (performing_ != task_number_) {
+                performing_ = task_number_;
+                retry = kRetryMin;
+                failing_since = Clock::now();
+            }
+        }
+        auto before = log_.position().flush;
+        auto began = Clock::now();
+        auto done = perform(*task);
+        bool lasted = connected_.exchange(false) && Clock::now() - began > kRetryMax;
+        log_.close();
+        if (stopping_) return;
+        if (done || task_changed()) continue;
+        report_failure(done.error());
+        if (std::holds_alternative<consensus::StartCatchUp>(*task)) listener_.catch_up_failed(done.error());
+        if (lasted || log_.position().flush > before) {
+            retry = kRetryMin;
+            failing_since = Clock::now();
+        }
+        if (Clock::now() - failing_since > kSleepAfter) {
+            probe_interval_ = kProbeMin;
+            next_probe_ = {};
+            asleep_ = true;  // last: from here on the thread may be joined and another started
+            return;
+        }
+        pollfd stop{stop_.descriptor(), POLLIN, 0};
+        ::poll(&stop, 1, static_cast<int>(retry.count()));
+        retry = std::min<std::chrono::milliseconds>(retry * 2, kRetryMax);
+    }
+}
+
+void Follower::report_failure(const Error& error) {
+    auto text = error.to_string();
+    auto level = text == last_failure_ ? spdlog::level::debug : spdlog::level::warn;
+    last_failure_ = text;
+    spdlog::log(level, "project {} branch {}: receiving WAL from {} on: {}", settings_.project.str(), settings_.branch.str(),
+                log_.position().end.to_string(), text);
+}
+
+Result<void> Follower::perform(const Task& task) {
+    return std::visit(
+        [this](const auto& t) {
+            if constexpr (std::is_same_v<std::decay_t<decltype(t)>, consensus::StartCatchUp>)
+                return catch_up(t);
+            else
+                return stream(t);
+        },
+        task);
+}
+
+Result<void> Follower::catch_up(const consensus::StartCatchUp& task) {
+    Error error{ErrorCode::unavailable, "there is no donor to catch up from", {}};
+    for (const auto& donor : task.donors) {
+        auto upstream = connect_to_peer(donor, task.term, !task.donors_chosen, true);
+        if (!upstream) {
+            error = upstream.error().within("catching up from " + donor.admin);
+            continue;
+        }
+        spdlog::info("project {} branch {}: catching up from {} to {} from {}", settings_.project.str(), settings_.branch.str(),
+                     log_.position().end.to_string(), task.target.to_string(), donor.admin);
+        auto received = receive(*upstream, task.target);
+        if (received || stopping_ || task_changed()) return received;
+        error = received.error().within("catching up from " + donor.admin);
+    }
+    return error;
+}
+
+Result<void> Follower::stream(const consensus::StartStream& task) {
+    BOUGH_ASSIGN(auto upstream, Upstream::connect({task.assignment.source, settings_.application_name, {}}, stop_));
+    BOUGH_TRY(check_compute(upstream, task.term));
+    auto received = receive(upstream, std::nullopt);
+    // The compute keeps WAL only so long; what it has dropped is committed, so the others have it.
+    if (!received && received.error().code == ErrorCode::out_of_range && !stopping_) {
+        report_failure(received.error());
+        return catch_up_from_peers(task);
+    }
+    return received;
+}
+
+// Takes what a peer knows as committed in this term; the rest then comes from the compute.
+Result<void> Follower::catch_up_from_peers(const consensus::StartStream& task) {
+    Error error{ErrorCode::unavailable, "no peer has WAL beyond " + log_.position().end.to_string(), {}};
+    for (const auto& peer : task.assignment.peers) {
+        auto upstream = connect_to_peer(peer, task.term, true, false);
+        if (!upstream) {
+            error = upstream.error().within("catching up from " + peer.admin);
+            continue;
+        }
+        BOUGH_ASSIGN(auto identity, upstream->identify());
+        if (identity.end <= log_.position().end) continue;
+        return receive(*upstream, identity.end);
+    }
+    return error;
+}
+
+Result<void> Follower::check_compute(Upstream& upstream, Term term) {
+    BOUGH_ASSIGN(auto identity, upstream.identify());
+    if (identity.system_id != settings_.system_id)
+        return Error{ErrorCode::failed_precondition,
+                     "the compute's system identifier is " + std::to_string(identity.system_id.value) + ", the branch's is " +
+                         std::to_string(settings_.system_id.value), {}};
+    if (identity.timeline != 1)
+        return Error{ErrorCode::failed_precondition, "the compute is on timeline " + std::to_string(identity.timeline), {}};
+    // An older compute may still live at this address. One that says of which term it is must be of ours.
+    BOUGH_ASSIGN(auto said, upstream.show("bough.term"));
+    if (said && !said->empty() && *said != std::to_string(term.value))
+        return Error{ErrorCode::failed_precondition,
+                     "the compute is of term " + *said + ", the branch is in term " + std::to_string(term.value), {}};
+    return {};
+}
+
+Result<Upstream> Follower::connect_to_peer(const consensus::Peer& peer, Term term, bool begun, bool uncommitted) {
+    std::string options = "-c bough.project=" + settings_.project.str() + " -c bough.branch=" + settings_.branch.str() +
+                          " -c bough.term=" + std::to_string(term.value) + (begun ? " -c bough.begun=on" : "") +
+                          (uncommitted ? " -c bough.uncommitted=on" : "");
+    BOUGH_ASSIGN(auto upstream, Upstream::connect({peer.wal, settings_.application_name, options}, stop_));
+    BOUGH_ASSIGN(auto identity, upstream.identify());
+    if (identity.system_id != settings_.system_id)
+        return Error{ErrorCode::failed_precondition, "the donor has another system identifier", {}};
+    return upstream;
+}
+
+// Until `limit` is reached; without one, until the stream ends or the task changes.
+Result<void> Follower::receive(Upstream& upstream, std::optional<Lsn> limit) {
+    BOUGH_TRY(log_.begin_receiving());
+    BOUGH_TRY(upstream.start_replication(log_.next()));
+    BOUGH_TRY(upstream.reply(log_.position().flush, false));
+    connected_ = true;
+    last_failure_.clear();
+    spdlog::info("project {} branch {}: receiving WAL from {} on", settings_.project.str(), settings_.branch.str(),
+                 log_.next().to_string());
+    auto last_heard = Clock::now();
+    auto last_status = last_heard;
+    while (!stopping_ && !task_changed()) {
+        if (limit && log_.position().flush >= *limit) {
+            if (log_.position().end == *limit) return {};
+            return Error{ErrorCode::corrupt, "no record ends at " + limit->to_string() + " in the donor's log", {}};
+        }
+        bool reply_requested = false;
+        auto arrived = take_arrived(upstream, limit, reply_requested);
+        // What came before an error is good: it counts, though it is not acknowledged.
+        auto before = log_.position().flush;
+        const auto& position = log_.sync();
+        bool progress = position.flush > before;
+        if (arrived && (progress || reply_requested)) {
+            BOUGH_TRY(upstream.reply(position.flush, false));
+            last_status = Clock::now();
+        }
+        if (progress) listener_.log_flushed(position);
+        if (!arrived) return arrived.error();
+        if (*arrived) {
+            last_heard = last_status;
+            continue;
+        }
+        auto now = Clock::now();
+        if (now - last_heard > kSilenceMax) return Error{ErrorCode::timeout, "nothing was heard for a minute", {}};
+        if (now - last_status > kStatusInterval) {
+            BOUGH_TRY(upstream.reply(position.flush, true));
+            last_status = now;
+        }
+        upstream.wait(kStatusInterval);
+    }
+    return {};
+}
+
+// Appends all that has arrived already, up to a batch. True if there was any message.
+Result<bool> Follower::take_arrived(Upstream& upstream, std::optional<Lsn> limit, bool& reply_requested) {
+    bool any = false;
+    for (std::size_t batch_bytes = 0; batch_bytes < kBatchBytesMax;) {
+        BOUGH_ASSIGN(auto message, upstream.receive());
+        if (!message) break;
+        any = true;
+        if (message->kind == Incoming::Kind::keepalive) {
+            reply_requested = reply_requested || message->reply_requested;
+            continue;
+        }
+        auto bytes = message->bytes;
+        if (limit && message->at + bytes.size() > *limit)
+            bytes = bytes.first(message->at < *limit ? *limit - message->at : 0);
+        if (bytes.empty()) break;
+        BOUGH_TRY(log_.append(message->at, bytes));
+        batch_bytes += bytes.size();
+    }
+    return any;
+}
+
+}  // namespace bough::safekeeper::receive

@@ -1,0 +1,96 @@
+// Receives one branch's WAL: below its term's beginning from another safekeeper, then from the compute, for as long as the term
+// lasts. Connects again when a connection breaks; without a compute to connect to it costs no thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bough/error.hpp"
+#include "bough/ids.hpp"
+#include "safekeeper/consensus/messages.hpp"
+#include "safekeeper/receive/stop_signal.hpp"
+#include "safekeeper/receive/upstream.hpp"
+#include "safekeeper/segment/wal_log.hpp"
+
+namespace bough::safekeeper::receive {
+
+// Told what was received, on the follower's thread. May call Follower::follow() from there.
+class FollowerListener {
+public:
+    virtual ~FollowerListener() = default;
+    virtual void log_flushed(const consensus::LogPosition& log) = 0;
+    virtual void catch_up_failed(const Error& error) = 0;
+};
+
+struct FollowerSettings {
+    ProjectId project;
+    BranchId branch;
+    SystemId system_id;
+    std::string application_name;  // in the compute's synchronous_standby_names
+};
+
+// follow(), stop() and revive() are called by one thread at a time (follow() by the follower's own too). While it runs, the log
+// is its; stop() gives it back, synced and closed.
+class Follower {
+public:
+    using Task = std::variant<consensus::StartCatchUp, consensus::StartStream>;
+
+    Follower(FollowerSettings settings, segment::WalLog& log, FollowerListener& listener);
+    ~Follower();
+    Follower(const Follower&) = delete;
+    Follower& operator=(const Follower&) = delete;
+
+    // From now on does this. With `now` false it first waits asleep for somebody to listen at the source (revive()).
+    void follow(Task task, bool now = true);
+    // Nothing is received or acknowledged any more once this returns.
+    void stop();
+
+    // Asleep: looks whether there is somebody to connect to, and goes on if so. Cheap; called every now and then.
+    void revive(std::chrono::steady_clock::time_point now);
+
+    // Bytes are coming in, or would if there were any.
+    bool connected() const { return connected_.load(std::memory_order_relaxed); }
+    bool asleep() const { return asleep_.load(std::memory_order_relaxed); }
+
+private:
+    void start_thread();
+    void run();
+    bool task_changed() const;
+    Result<void> perform(const Task& task);
+    Result<void> catch_up(const consensus::StartCatchUp& task);
+    Result<void> stream(const consensus::StartStream& task);
+    Result<void> catch_up_from_peers(const consensus::StartStream& task);
+    Result<void> check_compute(Upstream& upstream, Term term);
+    Result<Upstream> connect_to_peer(const consensus::Peer& peer, Term term, bool begun, bool uncommitted);
+    Result<void> receive(Upstream& upstream, std::optional<Lsn> limit);
+    Result<bool> take_arrived(Upstream& upstream, std::optional<Lsn> limit, bool& reply_requested);
+    void report_failure(const Error& error);
+
+    const FollowerSettings settings_;
+    segment::WalLog& log_;
+    FollowerListener& listener_;
+
+    mutable std::mutex task_mutex_;  // guards task_ and task_number_
+    std::optional<Task> task_;
+    std::uint64_t task_number_ = 0;
+
+    StopSignal stop_;
+    std::atomic<bool> stopping_{false};
+    std::atomic<bool> connected_{false};
+    std::atomic<bool> asleep_{false};
+    std::thread thread_;
+    std::chrono::steady_clock::time_point next_probe_{};
+    std::chrono::milliseconds probe_interval_{0};
+
+    // Of the follower's thread.
+    std::uint64_t performing_ = 0;  // the number of the task under way
+    std::string last_failure_;      // a failure that repeats is logged once
+};
+
+}  // namespace bough::safekeeper::receive
