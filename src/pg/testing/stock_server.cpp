@@ -92,6 +92,12 @@ void StockServer::write_file(const fs::path& path, std::string_view content) {
     if (chown(path.c_str(), user.pw_uid, user.pw_gid) != 0) throw std::runtime_error("cannot hand over " + path.string());
 }
 
+void StockServer::make_directory(const fs::path& path) {
+    fs::create_directory(path);
+    const passwd& user = server_user();
+    if (chown(path.c_str(), user.pw_uid, user.pw_gid) != 0) throw std::runtime_error("cannot hand over " + path.string());
+}
+
 std::string StockServer::read_file(const fs::path& path) {
     std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};

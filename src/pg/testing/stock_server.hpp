@@ -34,6 +34,7 @@ public:
     std::filesystem::path data() const { return root_ / "data"; }
     // Writes a file that the server can read.
     void write_file(const std::filesystem::path& path, std::string_view content);
+    void make_directory(const std::filesystem::path& path);
     static std::string read_file(const std::filesystem::path& path);
     // A WAL segment of timeline 1.
     std::vector<std::byte> wal(std::string_view segment_name) const;
