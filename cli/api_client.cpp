@@ -14,7 +14,7 @@ constexpr const char* kProjects = "/api/v2/projects";
 Result<ApiClient> ApiClient::of(const std::string& data_dir) {
     SystemFiles files{std::filesystem::path(data_dir)};
     BOUGH_ASSIGN(auto settings, files.read_settings());
-    if (!supervisor_runs(files))
+    if (!supervisor_runs(files) && !control_runs(files))
         return Error{ErrorCode::unavailable, "the system in " + data_dir + " does not run", "start it with `bough up --data-dir " + data_dir + "`"};
     auto key = files::read(files.api_key());
     if (!key) {

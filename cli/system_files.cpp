@@ -12,7 +12,16 @@
 namespace bough::cli {
 namespace {
 constexpr std::uint64_t kFormat = 1;
+
+// Whether some process holds that lock file (files::Lock).
+bool held(const std::filesystem::path& lock) {
+    int fd = ::open(lock.c_str(), O_RDWR | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool free = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+    ::close(fd);
+    return !free;
 }
+}  // namespace
 
 Result<SystemSettings> SystemFiles::read_settings() const {
     auto text = files::read(settings());
@@ -72,12 +81,7 @@ Result<SupervisorStatus> read_supervisor_status(const SystemFiles& files) {
     return status;
 }
 
-bool supervisor_runs(const SystemFiles& files) {
-    int fd = ::open(files.lock().c_str(), O_RDWR | O_CLOEXEC);
-    if (fd < 0) return false;
-    bool free = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
-    ::close(fd);
-    return !free;
-}
+bool supervisor_runs(const SystemFiles& files) { return held(files.lock()); }
+bool control_runs(const SystemFiles& files) { return held(files.control_lock()); }
 
 }  // namespace bough::cli

@@ -29,6 +29,7 @@ public:
     std::filesystem::path settings() const { return root_ / "bough.json"; }
     std::filesystem::path api_key() const { return root_ / "api-key"; }
     std::filesystem::path lock() const { return root_ / "supervisor.lock"; }
+    std::filesystem::path control_lock() const { return root_ / "control" / "lock"; }
     std::filesystem::path supervisor() const { return root_ / "supervisor.json"; }
     std::filesystem::path log_directory() const { return root_ / "log"; }
     std::filesystem::path run_directory() const { return root_ / "run"; }
@@ -59,5 +60,7 @@ Result<SupervisorStatus> read_supervisor_status(const SystemFiles& files);
 
 // Whether a supervisor runs on this directory.
 bool supervisor_runs(const SystemFiles& files);
+// Whether control does: under systemd or in containers it has no supervisor.
+bool control_runs(const SystemFiles& files);
 
 }  // namespace bough::cli

@@ -26,12 +26,12 @@ place_build() {
         link_elsewhere "$root/build" "/var/cache/bough/build-$(place_name "$root")"
 }
 
-# Before the default data directory of the present folder is made.
+# Before the default data directory of the present folder is made. Prints the directory where it is not to be found by that name.
 place_data() {
     [ "$(id -u)" = 0 ] || return 0
-    [ -e bough-data ] || reachable_by_postgres "$PWD" || {
+    if ! [ -e bough-data ] && ! reachable_by_postgres "$PWD"; then
         link_elsewhere "$PWD/bough-data" "/var/lib/bough/data-$(place_name "$PWD")"
-        chown postgres:postgres bough-data/.
         chmod 700 bough-data/.
-    }
+    fi
+    [ ! -L bough-data ] || realpath bough-data
 }
