@@ -1,0 +1,134 @@
+#include "pageserver/admin/metrics_text.hpp"
+
+#include <cstdio>
+#include <string_view>
+
+namespace bough::pageserver {
+namespace {
+
+class Writer {
+public:
+    void describe(std::string_view name, std::string_view type, std::string_view help) {
+        text_.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name).append(" ").append(type);
+        text_.append("\n");
+    }
+    // `labels` without braces, may be empty.
+    void sample(std::string_view name, std::string_view labels, const std::string& value) {
+        text_.append(name);
+        if (!labels.empty()) text_.append("{").append(labels).append("}");
+        text_.append(" ").append(value).append("\n");
+    }
+    void counter(std::string_view name, std::string_view help, std::uint64_t value) {
+        describe(name, "counter", help);
+        sample(name, {}, std::to_string(value));
+    }
+    void gauge(std::string_view name, std::string_view help, std::uint64_t value) {
+        describe(name, "gauge", help);
+        sample(name, {}, std::to_string(value));
+    }
+    void histogram(const std::string& name, const std::string& label, const LatencyHistogram& histogram) {
+        std::uint64_t total = 0;
+        for (std::size_t i = 0; i < LatencyHistogram::kBoundsUs.size(); ++i) {
+            total += histogram.count(i);
+            sample(name + "_bucket", label + ",le=\"" + decimal(static_cast<double>(LatencyHistogram::kBoundsUs[i]) / 1e6) + "\"",
+                   std::to_string(total));
+        }
+        total += histogram.count(LatencyHistogram::kBoundsUs.size());
+        sample(name + "_bucket", label + ",le=\"+Inf\"", std::to_string(total));
+        sample(name + "_sum", label, decimal(histogram.sum_seconds()));
+        sample(name + "_count", label, std::to_string(total));
+    }
+    static std::string decimal(double value) {
+        char text[64];
+        std::snprintf(text, sizeof(text), "%.9g", value);
+        return text;
+    }
+    std::string take() { return std::move(text_); }
+
+private:
+    std::string text_;
+};
+
+void write_reads(Writer& out, const PageReaderMetrics& m) {
+    out.describe("bough_pageserver_pages_total", "counter", "Pages read, by what they were made from");
+    out.sample("bough_pageserver_pages_total", "source=\"image\"", std::to_string(m.pages_from_image));
+    out.sample("bough_pageserver_pages_total", "source=\"edits\"", std::to_string(m.pages_from_edits));
+    out.sample("bough_pageserver_pages_total", "source=\"redo\"", std::to_string(m.pages_from_redo));
+    out.sample("bough_pageserver_pages_total", "source=\"beyond_end\"", std::to_string(m.pages_beyond_end));
+    out.describe("bough_pageserver_getpage_seconds", "histogram", "Duration of page requests, by the dearest source of their pages");
+    out.histogram("bough_pageserver_getpage_seconds", "source=\"image\"", m.latency_image);
+    out.histogram("bough_pageserver_getpage_seconds", "source=\"edits\"", m.latency_edits);
+    out.histogram("bough_pageserver_getpage_seconds", "source=\"redo\"", m.latency_redo);
+    out.counter("bough_pageserver_records_applied_total", "WAL records applied to pages that were read", m.records_applied);
+    out.counter("bough_pageserver_images_written_back_total", "Long chains of versions cut by an image", m.images_written_back);
+    out.counter("bough_pageserver_read_failures_total", "Page requests that ended in an error", m.failures);
+}
+
+void write_page_service(Writer& out, const PageServiceMetrics& m) {
+    out.gauge("bough_pageserver_page_connections", "Open connections of the page service", m.connections);
+    out.gauge("bough_pageserver_page_requests_waiting", "Requests that wait for their LSN", m.waiting);
+    out.counter("bough_pageserver_page_requests_total", "Requests to the page service", m.requests);
+    out.counter("bough_pageserver_page_errors_total", "Error answers of the page service", m.errors);
+    out.counter("bough_pageserver_page_garbage_total", "Connections dropped for breaking the protocol", m.garbage);
+}
+
+void write_redo(Writer& out, const RedoMetrics& m) {
+    out.counter("bough_pageserver_redo_requests_total", "Pages given to redo workers", m.requests);
+    out.counter("bough_pageserver_redo_records_total", "WAL records given to redo workers", m.records);
+    out.counter("bough_pageserver_redo_errors_total", "Redo requests that ended in an error", m.errors);
+    out.counter("bough_pageserver_redo_retries_total", "Redo requests sent again", m.retries);
+    out.counter("bough_pageserver_redo_worker_starts_total", "Redo workers started", m.worker_starts);
+    out.counter("bough_pageserver_redo_worker_deaths_total", "Redo workers that died or were killed for hanging", m.worker_deaths);
+    out.describe("bough_pageserver_redo_busy_seconds_total", "counter", "Time redo workers were busy, summed over workers");
+    out.sample("bough_pageserver_redo_busy_seconds_total", {}, Writer::decimal(static_cast<double>(m.busy_microseconds) / 1e6));
+}
+
+void write_followed(Writer& out, const AdminServices& services) {
+    const auto entries = services.followers.all();
+    const auto each = [&](std::string_view name, std::string_view help, const auto& value) {
+        out.describe(name, "gauge", help);
+        for (const auto& entry : entries) {
+            const std::string labels =
+                "project=\"" + entry.branch->project().str() + "\",branch=\"" + entry.branch->row().id.str() + "\"";
+            out.sample(name, labels, std::to_string(value(entry)));
+        }
+    };
+    each("bough_pageserver_ingest_lsn", "How far the WAL of a followed branch has been ingested",
+         [](const Followers::Entry& e) { return e.branch->ingest_lsn().value; });
+    each("bough_pageserver_durable_lsn", "How far the WAL of a followed branch is durable as page versions",
+         [](const Followers::Entry& e) { return e.branch->store().durable_lsn(e.branch->number()).value; });
+    each("bough_pageserver_ingest_lag_bytes", "WAL that a followed branch's safekeeper has and the branch has not ingested",
+         [](const Followers::Entry& e) {
+             const Lsn ingested = e.branch->ingest_lsn();
+             return e.status.server_end > ingested ? e.status.server_end - ingested : std::uint64_t{0};
+         });
+    each("bough_pageserver_ingest_running", "1 while a followed branch is being ingested, 0 after a failure",
+         [](const Followers::Entry& e) { return e.status.running ? 1 : 0; });
+}
+
+void write_stores(Writer& out, const AdminServices& services) {
+    const auto projects = services.projects.opened();
+    out.gauge("bough_pageserver_projects", "Projects in the data directory", services.projects.ids().size());
+    out.describe("bough_pageserver_store_bytes", "gauge", "Bytes of an open project's store on disk");
+    for (const auto& project : projects)
+        out.sample("bough_pageserver_store_bytes", "project=\"" + project->id().str() + "\"",
+                   std::to_string(project->store().bytes_on_disk()));
+    out.describe("bough_pageserver_store_unflushed_bytes", "gauge", "Bytes of an open project's versions that no flush has covered");
+    for (const auto& project : projects)
+        out.sample("bough_pageserver_store_unflushed_bytes", "project=\"" + project->id().str() + "\"",
+                   std::to_string(project->store().dirty_bytes()));
+}
+
+}  // namespace
+
+std::string metrics_text(const AdminServices& services) {
+    Writer out;
+    write_reads(out, services.reader_metrics);
+    write_page_service(out, services.page_service_metrics);
+    if (services.redo_metrics != nullptr) write_redo(out, *services.redo_metrics);
+    write_followed(out, services);
+    write_stores(out, services);
+    return out.take();
+}
+
+}  // namespace bough::pageserver

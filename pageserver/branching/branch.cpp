@@ -1,0 +1,107 @@
+#include "pageserver/branching/branch.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "bough/check.hpp"
+
+namespace bough::pageserver {
+
+Branch::Branch(ProjectId project, BranchRow row, std::shared_ptr<const Branch> parent, std::shared_ptr<Store> store,
+               LogPosition ingested, bool hint_bits_logged)
+    : project_(std::move(project)), row_(std::move(row)), parent_(std::move(parent)), store_(std::move(store)),
+      hint_bits_logged_(hint_bits_logged), ingest_lsn_(ingested.lsn.value), ingested_(ingested) {
+    BOUGH_CHECK(row_.parent.has_value() == (parent_ != nullptr));
+    BOUGH_CHECK(ingested.lsn >= row_.start.lsn);
+}
+
+std::string Branch::name() const { return project_.str() + "/" + row_.id.str(); }
+
+LogPosition Branch::ingested() const {
+    const std::lock_guard lock(mutex_);
+    return ingested_;
+}
+
+void Branch::publish(LogPosition position) {
+    {
+        const std::lock_guard lock(mutex_);
+        BOUGH_CHECK(position.lsn >= ingested_.lsn);
+        ingested_ = position;
+        ingest_lsn_.store(position.lsn.value, std::memory_order_release);
+    }
+    wake(/*all=*/false);
+}
+
+void Branch::mark_deleted() {
+    deleted_.store(true, std::memory_order_release);
+    wake(/*all=*/true);
+}
+
+void Branch::wake(bool all) {
+    std::vector<std::function<void()>> due;
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto at = waiters_.begin(); at != waiters_.end();) {
+            if (all || at->second.lsn <= ingested_.lsn) {
+                due.push_back(std::move(at->second.callback));
+                at = waiters_.erase(at);
+            } else {
+                ++at;
+            }
+        }
+    }
+    advanced_.notify_all();
+    for (const auto& callback : due) callback();
+}
+
+std::pair<const Branch*, Lsn> Branch::first_behind(Lsn lsn) const {
+    if (ingest_lsn() < lsn) return {this, lsn};
+    if (ancestors_complete_.load(std::memory_order_acquire)) return {nullptr, Lsn{}};
+    bool complete = true;
+    Lsn needed = lsn;
+    for (const Branch* branch = this; branch->parent() != nullptr; branch = branch->parent()) {
+        const Lsn start = branch->row_.start.lsn;
+        complete = complete && branch->parent()->ingest_lsn() >= start;
+        needed = std::min(needed, start);
+        if (branch->parent()->ingest_lsn() < needed) return {branch->parent(), needed};
+    }
+    if (complete) ancestors_complete_.store(true, std::memory_order_release);
+    return {nullptr, Lsn{}};
+}
+
+bool Branch::readable_at(Lsn lsn) const { return first_behind(lsn).first == nullptr; }
+
+Result<void> Branch::wait_readable(Lsn lsn, std::chrono::steady_clock::time_point deadline) const {
+    while (true) {
+        const auto [behind, needed] = first_behind(lsn);
+        if (deleted()) return Error{ErrorCode::not_found, "branch \"" + row_.id.str() + "\" was deleted", {}};
+        if (behind == nullptr) return {};
+        std::unique_lock lock(behind->mutex_);
+        const bool reached = behind->advanced_.wait_until(
+            lock, deadline, [&, behind = behind, needed = needed] { return behind->ingested_.lsn >= needed || deleted(); });
+        if (!reached)
+            return Error{ErrorCode::timeout,
+                         "branch \"" + behind->row_.id.str() + "\" has been ingested up to " +
+                             behind->ingested_.lsn.to_string() + " only, not up to " + needed.to_string(),
+                         {}};
+    }
+}
+
+std::optional<Branch::Ticket> Branch::when_readable(Lsn lsn, std::function<void()> callback) const {
+    while (true) {
+        const auto [behind, needed] = first_behind(lsn);
+        if (behind == nullptr || deleted()) return std::nullopt;
+        const std::lock_guard lock(behind->mutex_);
+        if (behind->ingested_.lsn >= needed) continue;
+        const std::uint64_t ticket = behind->next_ticket_++;
+        behind->waiters_.emplace(ticket, Waiter{needed, std::move(callback)});
+        return Ticket{behind, ticket};
+    }
+}
+
+void Branch::cancel(const Ticket& ticket) {
+    const std::lock_guard lock(ticket.first->mutex_);
+    ticket.first->waiters_.erase(ticket.second);
+}
+
+}  // namespace bough::pageserver

@@ -1,0 +1,98 @@
+// A branch: where it begins in its parent's history, and how far its own log has been ingested.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "bough/error.hpp"
+#include "bough/ids.hpp"
+#include "bough/lsn.hpp"
+#include "pageserver/page_store/rows.hpp"
+#include "pageserver/page_store/store.hpp"
+#include "pageserver/page_store/version_key.hpp"
+
+namespace bough::pageserver {
+
+// What is stored of a branch when it is made; never changes.
+struct BranchRow {
+    BranchId id;
+    BranchNumber number;
+    std::optional<BranchNumber> parent;  // none: a root, whose first state was imported
+    LogPosition start;
+    std::int64_t created_at = 0;  // microseconds since 2000-01-01 UTC
+};
+
+// Thread-safe. Shared: readers keep a branch (and through it its ancestors and the store) alive while they use it.
+class Branch {
+public:
+    // `ingested`: as the store has it, or the start of a branch that never ingested anything.
+    Branch(ProjectId project, BranchRow row, std::shared_ptr<const Branch> parent, std::shared_ptr<Store> store,
+           LogPosition ingested, bool hint_bits_logged);
+    Branch(const Branch&) = delete;
+    Branch& operator=(const Branch&) = delete;
+
+    const ProjectId& project() const { return project_; }
+    const BranchRow& row() const { return row_; }
+    BranchNumber number() const { return row_.number; }
+    const Branch* parent() const { return parent_.get(); }
+    Store& store() const { return *store_; }
+    // The cluster has data checksums: hint bits that WAL implies are logged, and redo moves page LSNs with them.
+    bool hint_bits_logged() const { return hint_bits_logged_; }
+    // "project/branch", for logs.
+    std::string name() const;
+
+    // The end of the last record whose changes can be read.
+    Lsn ingest_lsn() const { return Lsn{ingest_lsn_.load(std::memory_order_acquire)}; }
+    LogPosition ingested() const;
+    // By the one who ingests, after the versions were written; wakes those who wait.
+    void publish(LogPosition position);
+
+    // Whether a read at `lsn` would be complete: this branch has ingested up to it, and each ancestor up to where its child
+    // begins. (After a crash an ancestor may have to catch up with the beginning of a child.)
+    bool readable_at(Lsn lsn) const;
+    // ErrorCode::timeout; not_found when the branch is deleted meanwhile.
+    Result<void> wait_readable(Lsn lsn, std::chrono::steady_clock::time_point deadline) const;
+    // Calls `callback` once, from another thread or this one, when readable_at(lsn) may have become true (look again) or
+    // the branch was deleted. Nothing and no call if it is readable already.
+    using Ticket = std::pair<const Branch*, std::uint64_t>;
+    std::optional<Ticket> when_readable(Lsn lsn, std::function<void()> callback) const;
+    static void cancel(const Ticket& ticket);
+
+    bool deleted() const { return deleted_.load(std::memory_order_acquire); }
+    void mark_deleted();
+
+private:
+    // The branch of the chain that has yet to ingest up to that LSN; nullptr when readable.
+    std::pair<const Branch*, Lsn> first_behind(Lsn lsn) const;
+
+    struct Waiter {
+        Lsn lsn;
+        std::function<void()> callback;
+    };
+    void wake(bool all);
+
+    const ProjectId project_;
+    const BranchRow row_;
+    const std::shared_ptr<const Branch> parent_;
+    const std::shared_ptr<Store> store_;
+    const bool hint_bits_logged_;
+
+    std::atomic<std::uint64_t> ingest_lsn_;
+    std::atomic<bool> deleted_ = false;
+    mutable std::atomic<bool> ancestors_complete_ = false;
+
+    mutable std::mutex mutex_;
+    mutable std::condition_variable advanced_;
+    LogPosition ingested_;                            // under mutex_
+    mutable std::map<std::uint64_t, Waiter> waiters_; // under mutex_
+    mutable std::uint64_t next_ticket_ = 1;           // under mutex_
+};
+
+}  // namespace bough::pageserver

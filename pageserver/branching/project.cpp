@@ -1,0 +1,146 @@
+#include "pageserver/branching/project.hpp"
+
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+#include "bough/check.hpp"
+#include "pageserver/branching/postgres_time.hpp"
+
+namespace bough::pageserver {
+
+Project::Project(ProjectId id, std::shared_ptr<Store> store, ProjectRow row)
+    : id_(std::move(id)), store_(std::move(store)), row_(std::move(row)) {}
+
+Result<std::shared_ptr<Project>> Project::open(ProjectId id, const std::filesystem::path& directory, StoreResources& resources) {
+    BOUGH_ASSIGN(std::shared_ptr<Store> store, Store::open(store_path(directory), resources));
+    BOUGH_ASSIGN(const auto bytes, store->metadata(kProjectRowName));
+    if (!bytes) return Error{ErrorCode::corrupt, "the store of project \"" + id.str() + "\" has no project row", {}};
+    BOUGH_ASSIGN(ProjectRow row, decode_project_row(*bytes));
+    std::shared_ptr<Project> project(new Project(std::move(id), std::move(store), std::move(row)));
+    BOUGH_TRY(project->load_branches());
+    BOUGH_TRY(project->finish_erasures());
+    return project;
+}
+
+Result<void> Project::load_branches() {
+    BOUGH_ASSIGN(const auto next, store_->metadata(kNextBranchRowName));
+    if (!next) return Error{ErrorCode::corrupt, "the store of project \"" + id_.str() + "\" does not say its next branch", {}};
+    BOUGH_ASSIGN(next_number_, decode_branch_number(*next));
+
+    BOUGH_ASSIGN(const auto rows, store_->metadata_with_prefix(kBranchRowPrefix));
+    std::vector<BranchRow> by_number;
+    for (const auto& [name, bytes] : rows) {
+        BOUGH_ASSIGN(BranchId id, BranchId::parse(std::string_view(name).substr(std::string_view(kBranchRowPrefix).size())));
+        BOUGH_ASSIGN(BranchRow row, decode_branch_row(std::move(id), bytes));
+        by_number.push_back(std::move(row));
+    }
+    // A parent has a lower number than its children.
+    std::ranges::sort(by_number, {}, &BranchRow::number);
+    std::map<BranchNumber, std::shared_ptr<Branch>> made;
+    for (BranchRow& row : by_number) {
+        std::shared_ptr<const Branch> parent;
+        if (row.parent) {
+            const auto found = made.find(*row.parent);
+            if (found == made.end())
+                return Error{ErrorCode::corrupt, "branch \"" + row.id.str() + "\" has a parent that is not there", {}};
+            parent = found->second;
+        }
+        BOUGH_ASSIGN(const auto stored, store_->position(row.number));
+        const LogPosition ingested = stored.value_or(row.start);
+        if (ingested.lsn < row.start.lsn)
+            return Error{ErrorCode::corrupt, "branch \"" + row.id.str() + "\" was ingested to before its beginning", {}};
+        const BranchId id = row.id;
+        auto branch = std::make_shared<Branch>(id_, std::move(row), std::move(parent), store_, ingested, row_.data_checksums);
+        made.emplace(branch->number(), branch);
+        branches_.emplace(id, std::move(branch));
+    }
+    return {};
+}
+
+Result<void> Project::finish_erasures() {
+    BOUGH_ASSIGN(const auto rows, store_->metadata_with_prefix(kErasingRowPrefix));
+    if (rows.empty()) return {};
+    Store::MetadataChanges done;
+    for (const auto& [name, bytes] : rows) {
+        BOUGH_ASSIGN(const BranchNumber number, decode_branch_number(bytes));
+        BOUGH_TRY(store_->erase_branch(number));
+        done.emplace(name, std::nullopt);
+    }
+    BOUGH_TRY(store_->flush());
+    return store_->change_metadata(done);
+}
+
+Result<std::shared_ptr<Branch>> Project::branch(const BranchId& id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = branches_.find(id);
+    if (found == branches_.end())
+        return Error{ErrorCode::not_found, "project \"" + id_.str() + "\" has no branch \"" + id.str() + "\"", {}};
+    return found->second;
+}
+
+std::vector<std::shared_ptr<Branch>> Project::branches() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<Branch>> all;
+    all.reserve(branches_.size());
+    for (const auto& [id, branch] : branches_) all.push_back(branch);
+    return all;
+}
+
+Result<std::shared_ptr<Branch>> Project::create_branch(const BranchId& id, const BranchId& parent_id, LogPosition start) {
+    const std::lock_guard changing(changing_);
+    if (branch(id)) return Error{ErrorCode::already_exists, "branch \"" + id.str() + "\" already exists", {}};
+    BOUGH_ASSIGN(const std::shared_ptr<Branch> parent, branch(parent_id));
+    if (start.lsn < parent->row().start.lsn)
+        return Error{ErrorCode::out_of_range,
+                     start.lsn.to_string() + " lies before branch \"" + parent_id.str() + "\" began",
+                     "it began at " + parent->row().start.lsn.to_string()};
+    if (start.prev_lsn >= start.lsn)
+        return Error{ErrorCode::invalid_argument, "the last record must begin before it ends",
+                     "prev_lsn is the start of the record that ends at lsn"};
+
+    BranchRow row{id, next_number_, parent->number(), start, now_in_postgres_time()};
+    const BranchNumber next{next_number_.value + 1};
+    BOUGH_TRY(store_->change_metadata({{kBranchRowPrefix + id.str(), encode_branch_row(row)},
+                                       {kNextBranchRowName, encode_branch_number(next)}}));
+    next_number_ = next;
+    auto made = std::make_shared<Branch>(id_, std::move(row), parent, store_, start, row_.data_checksums);
+    const std::lock_guard lock(mutex_);
+    branches_.emplace(id, made);
+    return made;
+}
+
+Result<void> Project::check_deletable(const BranchId& id) const {
+    BOUGH_ASSIGN(const std::shared_ptr<Branch> doomed, branch(id));
+    if (doomed->parent() == nullptr)
+        return Error{ErrorCode::failed_precondition, "branch \"" + id.str() + "\" is the project's root",
+                     "delete the project instead"};
+    for (const auto& other : branches())
+        if (other->parent() == doomed.get())
+            return Error{ErrorCode::failed_precondition, "branch \"" + id.str() + "\" has children", "delete them first"};
+    return {};
+}
+
+Result<void> Project::delete_branch(const BranchId& id) {
+    const std::lock_guard changing(changing_);
+    BOUGH_TRY(check_deletable(id));
+    BOUGH_ASSIGN(const std::shared_ptr<Branch> doomed, branch(id));
+    const std::string erasing = kErasingRowPrefix + std::to_string(doomed->number().value);
+    BOUGH_TRY(store_->change_metadata(
+        {{kBranchRowPrefix + id.str(), std::nullopt}, {erasing, encode_branch_number(doomed->number())}}));
+    {
+        const std::lock_guard lock(mutex_);
+        branches_.erase(id);
+    }
+    doomed->mark_deleted();
+    // From here on the branch is gone whatever happens; what is left of its versions goes when the project is opened again.
+    Result<void> erased = store_->erase_branch(doomed->number());
+    if (erased) erased = store_->flush();
+    if (erased) erased = store_->change_metadata({{erasing, std::nullopt}});
+    if (!erased)
+        spdlog::warn("branch {}: could not erase the versions of the deleted branch now: {}", doomed->name(),
+                     erased.error().to_string());
+    return {};
+}
+
+}  // namespace bough::pageserver

@@ -1,0 +1,65 @@
+// All projects of a data directory.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "bough/error.hpp"
+#include "bough/ids.hpp"
+#include "pageserver/branching/project.hpp"
+#include "pageserver/page_store/store.hpp"
+
+namespace bough::pageserver {
+
+// A project is a directory <data>/projects/ID, there whole or not at all; it is opened when first asked for, and one that
+// cannot be opened does not hinder the others. Flushes open stores in the background. Thread-safe.
+class Projects {
+public:
+    // Removes what unfinished creations and deletions left.
+    static Result<std::unique_ptr<Projects>> open(const std::filesystem::path& data_directory, StoreResources& resources);
+    // Ends the background flushes, flushes and closes all stores. Branches that others still hold stay readable.
+    ~Projects();
+    Projects(const Projects&) = delete;
+    Projects& operator=(const Projects&) = delete;
+
+    // not_found, or what hindered opening it.
+    Result<std::shared_ptr<Project>> project(const ProjectId& id);
+    Result<std::shared_ptr<Branch>> branch(const ProjectId& project, const BranchId& branch);
+    std::vector<ProjectId> ids() const;
+    std::vector<std::shared_ptr<Project>> opened() const;
+
+    // `fill` makes the content of the directory it is given; the project then appears as a whole. already_exists.
+    using Fill = std::function<Result<void>(const std::filesystem::path& directory)>;
+    Result<std::shared_ptr<Project>> create(const ProjectId& id, const Fill& fill);
+
+    // The caller has ended the ingest of its branches.
+    Result<void> remove(const ProjectId& id);
+
+private:
+    // One per known id; `opening` is held while the store is opened or removed.
+    struct Slot {
+        std::mutex opening;
+        std::shared_ptr<Project> project;  // under opening
+        bool removed = false;              // under opening
+    };
+
+    Projects(std::filesystem::path data_directory, StoreResources& resources);
+    std::filesystem::path directory_of(const ProjectId& id) const;
+    std::filesystem::path scratch_directory(const ProjectId& id) const;
+    Result<std::shared_ptr<Slot>> slot(const ProjectId& id) const;
+    void flush_in_background(const std::stop_token& stop);
+
+    const std::filesystem::path data_directory_;
+    StoreResources& resources_;
+    mutable std::mutex mutex_;
+    std::map<ProjectId, std::shared_ptr<Slot>> slots_;  // under mutex_
+    std::jthread flusher_;
+};
+
+}  // namespace bough::pageserver

@@ -1,0 +1,69 @@
+#include "pageserver/branching/time_index.hpp"
+
+#include "bough/check.hpp"
+#include "pageserver/branching/postgres_time.hpp"
+#include "pageserver/branching/view.hpp"
+
+namespace bough::pageserver {
+namespace {
+
+struct IndexedCommit {
+    Lsn lsn;
+    CommitTime commit;
+};
+
+// The newest indexed commit on this branch alone that ends at or below `at`.
+Result<std::optional<IndexedCommit>> newest_commit(Cursor& cursor, const Branch& branch, Lsn at) {
+    BOUGH_ASSIGN(const bool found, cursor.seek(branch.number(), ObjectKey::single(Kind::commit_time), at));
+    if (!found) return std::optional<IndexedCommit>{};
+    BOUGH_ASSIGN(const auto content, decode_presence(cursor.value()));
+    if (!content) return Error{ErrorCode::corrupt, "stored commit time is damaged", {}};
+    BOUGH_ASSIGN(const CommitTime commit, decode_commit_time(*content));
+    return std::optional{IndexedCommit{cursor.lsn(), commit}};
+}
+
+Error before_the_branch(const Branch& branch, std::int64_t began) {
+    return Error{ErrorCode::out_of_range, "branch \"" + branch.row().id.str() + "\" did not exist at that time",
+                 "its history begins at " + timestamp_text(from_postgres_time(began)) + (branch.parent() != nullptr ? "; ask its parent" : "")};
+}
+
+}  // namespace
+
+Result<std::int64_t> latest_commit_time(const Branch& branch, Lsn at) {
+    Cursor cursor = branch.store().cursor();
+    const Branch* one = &branch;
+    while (true) {
+        BOUGH_ASSIGN(const auto found, newest_commit(cursor, *one, at));
+        if (found) return found->commit.time;
+        if (one->parent() == nullptr) return one->row().created_at;
+        at = std::min(at, one->row().start.lsn);
+        one = one->parent();
+    }
+}
+
+Result<LogPosition> position_at(const Branch& branch, std::int64_t time) {
+    BOUGH_ASSIGN(const std::int64_t began, latest_commit_time(branch, branch.row().start.lsn));
+    if (time < began) return before_the_branch(branch, began);
+
+    const LogPosition end = branch.ingested();
+    Cursor cursor = branch.store().cursor();
+    BOUGH_ASSIGN(auto last, newest_commit(cursor, branch, end.lsn));
+    if (!last || last->commit.time <= time) return end;
+
+    // Invariant: `last` is later than `time`; nothing that ends at or below `low` is.
+    IndexedCommit first_later = *last;
+    Lsn low = branch.row().start.lsn;
+    while (low < first_later.lsn) {
+        const Lsn middle = low + (first_later.lsn - low - 1) / 2;  // low <= middle < first_later.lsn
+        BOUGH_ASSIGN(const auto found, newest_commit(cursor, branch, middle));
+        if (found && found->commit.time > time) {
+            BOUGH_CHECK(found->lsn < first_later.lsn);
+            first_later = *found;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return first_later.commit.before;
+}
+
+}  // namespace bough::pageserver

@@ -1,0 +1,304 @@
+#include "pageserver/ingest/change_writer.hpp"
+
+#include <algorithm>
+
+#include "bough/check.hpp"
+#include "pageserver/branching/state.hpp"
+#include "pageserver/branching/time_index.hpp"
+
+namespace bough::pageserver {
+namespace {
+
+constexpr std::uint32_t kSlruPagesPerSegment = 32;
+constexpr std::size_t kLengthsKeptMax = 1 << 20;
+constexpr std::size_t kCopyBatchBytes = 1 << 20;
+constexpr std::uint32_t kCopyPagesPerRead = 64;
+
+}  // namespace
+
+std::size_t ChangeWriter::ObjectHash::operator()(const ObjectKey& key) const noexcept {
+    const pg::PageTag tag{{{key.tablespace, key.database, key.object}, static_cast<pg::Fork>(key.fork)}, key.block};
+    return std::hash<pg::PageTag>{}(tag) ^ static_cast<std::size_t>(key.kind) << 60;
+}
+
+ChangeWriter::ChangeWriter(Branch& branch, PageReader& reader, std::int64_t latest_commit_time)
+    : branch_(branch), reader_(reader), finished_(branch.ingested()), latest_commit_time_(latest_commit_time) {}
+
+Result<std::unique_ptr<ChangeWriter>> ChangeWriter::make(Branch& branch, PageReader& reader) {
+    const LogPosition begin = branch.ingested();
+    BOUGH_CHECK(branch.readable_at(begin.lsn));
+    BOUGH_ASSIGN(const std::int64_t latest, latest_commit_time(branch, begin.lsn));
+    return std::unique_ptr<ChangeWriter>(new ChangeWriter(branch, reader, latest));
+}
+
+// --- records and writing
+
+void ChangeWriter::record(Lsn start, Lsn end) {
+    BOUGH_CHECK(changes_.empty());
+    if (end <= finished_.lsn || start < finished_.lsn)
+        fail({ErrorCode::internal, "record at " + start.to_string() + " comes after the one that ends at " + finished_.lsn.to_string(), {}});
+    record_start_ = start;
+    record_end_ = end;
+}
+
+void ChangeWriter::finish_record() {
+    if (failure_) {
+        changes_.clear();
+        return;
+    }
+    // What one record does to one object becomes one version: of pages all steps, of other things the last state.
+    std::ranges::sort(changes_, [](const Change& a, const Change& b) {
+        return a.object != b.object ? a.object < b.object : a.order < b.order;
+    });
+    for (std::size_t i = 0; i < changes_.size(); ++i) {
+        Change& change = changes_[i];
+        const bool page = change.object.kind == Kind::page || change.object.kind == Kind::slru_page;
+        if (i + 1 < changes_.size() && changes_[i + 1].object == change.object) {
+            if (page) changes_[i + 1].value = combine_steps(change.value, changes_[i + 1].value);
+            continue;
+        }
+        set_.put(branch_.number(), change.object, record_end_, change.value);
+    }
+    changes_.clear();
+    finished_ = {record_end_, record_start_};
+    ++pending_records_;
+}
+
+void ChangeWriter::drop_record() {
+    changes_.clear();
+    lengths_.clear();
+}
+
+Result<void> ChangeWriter::commit() {
+    BOUGH_CHECK(changes_.empty());
+    if (failure_) return *failure_;
+    if (pending_records_ == 0) return {};
+    set_.set_position(branch_.number(), finished_);
+    Result<void> written = branch_.store().write(std::exchange(set_, WriteSet()));
+    pending_records_ = 0;
+    if (!written) {
+        fail(written.error());
+        return written;
+    }
+    branch_.publish(finished_);
+    if (lengths_.size() > kLengthsKeptMax) lengths_.clear();
+    return {};
+}
+
+bool ChangeWriter::write_finished() {
+    std::vector<Change> under_way = std::exchange(changes_, {});
+    (void)commit();
+    changes_ = std::move(under_way);
+    return !failure_;
+}
+
+void ChangeWriter::add(const ObjectKey& object, std::string value) {
+    changes_.push_back({object, changes_.size(), std::move(value)});
+}
+
+void ChangeWriter::fail(const Error& error) {
+    if (!failure_) failure_ = error;
+}
+
+// --- lengths
+
+ChangeWriter::Length ChangeWriter::length(const ObjectKey& object) {
+    const auto known = lengths_.find(object);
+    if (known != lengths_.end()) return known->second;
+    const auto stored = [&]() -> Result<Length> {
+        Cursor cursor = branch_.store().cursor();
+        BOUGH_ASSIGN(const auto content, read_object(cursor, branch_, object, finished_.lsn));
+        if (!content) return Length{};
+        BOUGH_ASSIGN(const std::uint32_t blocks, decode_length(*content));
+        return Length{blocks};
+    }();
+    if (!stored) {
+        fail(stored.error());
+        return std::nullopt;
+    }
+    lengths_.emplace(object, *stored);
+    return *stored;
+}
+
+void ChangeWriter::set_length(const ObjectKey& object, Length length) {
+    lengths_.insert_or_assign(object, length);
+    add(object, length ? encode_length(*length) : encode_absent());
+}
+
+bool ChangeWriter::grow(const ObjectKey& length_object, const ObjectKey& page_object, std::uint32_t block_in_object) {
+    const std::uint32_t old_length = length(length_object).value_or(0);
+    if (block_in_object < old_length) return false;
+    for (std::uint32_t block = old_length; block < block_in_object; ++block) {
+        ObjectKey gap = page_object;
+        gap.block -= block_in_object - block;
+        add(gap, encode_zero_page());
+    }
+    set_length(length_object, block_in_object + 1);
+    return true;
+}
+
+bool ChangeWriter::grow_fork(const pg::PageTag& tag) {
+    return grow(ObjectKey::fork_length(tag.fork), ObjectKey::page(tag), tag.block);
+}
+
+bool ChangeWriter::grow_segment(pg::Slru slru, std::uint32_t page) {
+    return grow(ObjectKey::slru_segment(slru, page / kSlruPagesPerSegment), ObjectKey::slru_page(slru, page),
+                page % kSlruPagesPerSegment);
+}
+
+// --- pages and forks
+
+void ChangeWriter::page_image(const pg::PageTag& tag, pg::ConstPage page) {
+    grow_fork(tag);
+    add(ObjectKey::page(tag), encode_image(page));
+}
+
+void ChangeWriter::page_record(const pg::PageTag& tag, pg::PageBase base, std::span<const std::byte> record_bytes) {
+    if (grow_fork(tag)) base = pg::PageBase::zero;
+    add(ObjectKey::page(tag), encode_record(base, record_start_, record_bytes));
+}
+
+void ChangeWriter::page_edit(const pg::PageTag& tag, bool may_grow, std::string_view edit) {
+    const Length old_length = length(ObjectKey::fork_length(tag.fork));
+    if (!may_grow && tag.block >= old_length.value_or(0)) return;
+    const pg::PageBase base = grow_fork(tag) ? pg::PageBase::zero : pg::PageBase::previous;
+    add(ObjectKey::page(tag), encode_edits(base, edit));
+}
+
+void ChangeWriter::fork_create(const pg::RelationFork& fork) {
+    const ObjectKey object = ObjectKey::fork_length(fork);
+    if (!length(object)) set_length(object, 0);
+}
+
+void ChangeWriter::fork_truncate(const pg::RelationFork& fork, std::uint32_t blocks) {
+    const ObjectKey object = ObjectKey::fork_length(fork);
+    const Length old_length = length(object);
+    if (old_length && blocks < *old_length) set_length(object, blocks);
+}
+
+void ChangeWriter::relation_drop(const pg::Relation& relation) {
+    for (const pg::Fork fork : {pg::Fork::main, pg::Fork::free_space, pg::Fork::visibility, pg::Fork::init}) {
+        const ObjectKey object = ObjectKey::fork_length({relation, fork});
+        if (length(object)) set_length(object, std::nullopt);
+    }
+}
+
+// --- databases and tablespaces
+
+void ChangeWriter::database_create(std::uint32_t tablespace, std::uint32_t database) {
+    add(ObjectKey::database_entry(tablespace, database), encode_present({}));
+}
+
+void ChangeWriter::database_copy(std::uint32_t source_tablespace, std::uint32_t source_database, std::uint32_t tablespace,
+                                 std::uint32_t database) {
+    if (!write_finished()) return;
+    if (const auto copied = copy_database(source_tablespace, source_database, tablespace, database); !copied)
+        fail(copied.error().within("could not copy database " + std::to_string(source_database)));
+}
+
+Result<void> ChangeWriter::copy_database(std::uint32_t source_tablespace, std::uint32_t source_database, std::uint32_t tablespace,
+                                         std::uint32_t database) {
+    BOUGH_ASSIGN(const ForkLengths forks,
+                 read_forks_of_database(branch_, {source_tablespace, source_database}, finished_.lsn));
+    for (const auto& [source, blocks] : forks) {
+        const pg::RelationFork target{{tablespace, database, source.relation.number}, source.fork};
+        BOUGH_TRY(copy_fork(source, target, blocks));
+        set_length(ObjectKey::fork_length(target), blocks);
+    }
+    Cursor cursor = branch_.store().cursor();
+    BOUGH_ASSIGN(const auto map,
+                 read_object(cursor, branch_, ObjectKey::relation_map(source_tablespace, source_database), finished_.lsn));
+    if (map) add(ObjectKey::relation_map(tablespace, database), encode_present(*map));
+    add(ObjectKey::database_entry(tablespace, database), encode_present({}));
+    return {};
+}
+
+// The pages go to the store at once, at the LSN of the record under way: nothing reads there before the position says so, and
+// after a crash in between they are written again.
+Result<void> ChangeWriter::copy_fork(const pg::RelationFork& source, const pg::RelationFork& target, std::uint32_t blocks) {
+    std::vector<std::byte> pages(std::size_t{kCopyPagesPerRead} * pg::kPageBytes);
+    WriteSet batch;
+    for (std::uint32_t first = 0; first < blocks; first += kCopyPagesPerRead) {
+        const std::uint32_t count = std::min(kCopyPagesPerRead, blocks - first);
+        const std::span<std::byte> some(pages.data(), std::size_t{count} * pg::kPageBytes);
+        BOUGH_TRY(reader_.read(branch_, source, first, some, finished_.lsn));
+        for (std::uint32_t i = 0; i < count; ++i) {
+            const auto page = some.subspan(std::size_t{i} * pg::kPageBytes).first<pg::kPageBytes>();
+            batch.put(branch_.number(), ObjectKey::page({target, first + i}), record_end_, encode_image(page));
+        }
+        if (batch.bytes() >= kCopyBatchBytes) BOUGH_TRY(branch_.store().write(std::exchange(batch, WriteSet())));
+    }
+    return branch_.store().write(std::move(batch));
+}
+
+void ChangeWriter::database_drop(std::uint32_t tablespace, std::uint32_t database) {
+    if (!write_finished()) return;
+    if (const auto dropped = drop_database(tablespace, database); !dropped)
+        fail(dropped.error().within("could not drop database " + std::to_string(database)));
+}
+
+Result<void> ChangeWriter::drop_database(std::uint32_t tablespace, std::uint32_t database) {
+    BOUGH_ASSIGN(const ForkLengths forks, read_forks_of_database(branch_, {tablespace, database}, finished_.lsn));
+    for (const auto& [fork, blocks] : forks) set_length(ObjectKey::fork_length(fork), std::nullopt);
+    add(ObjectKey::relation_map(tablespace, database), encode_absent());
+    add(ObjectKey::database_entry(tablespace, database), encode_absent());
+    return {};
+}
+
+void ChangeWriter::relation_map(std::uint32_t tablespace, std::uint32_t database, std::string_view content) {
+    add(ObjectKey::relation_map(tablespace, database), encode_present(content));
+}
+
+void ChangeWriter::tablespace_create(std::uint32_t oid, std::string_view path) {
+    add(ObjectKey::tablespace_entry(oid), encode_present(path));
+}
+
+void ChangeWriter::tablespace_drop(std::uint32_t oid) { add(ObjectKey::tablespace_entry(oid), encode_absent()); }
+
+// --- SLRUs
+
+void ChangeWriter::slru_zero_page(pg::Slru slru, std::uint32_t page) {
+    grow_segment(slru, page);
+    add(ObjectKey::slru_page(slru, page), encode_zero_page());
+}
+
+void ChangeWriter::slru_edit(pg::Slru slru, std::uint32_t page, std::string_view edit) {
+    const pg::PageBase base = grow_segment(slru, page) ? pg::PageBase::zero : pg::PageBase::previous;
+    add(ObjectKey::slru_page(slru, page), encode_edits(base, edit));
+}
+
+void ChangeWriter::slru_drop_segments(pg::Slru slru, const SegmentPredicate& drop) {
+    if (!write_finished()) return;
+    const auto segments = read_slru_segments(branch_, slru, finished_.lsn);
+    if (!segments) return fail(segments.error());
+    for (const auto& [segment, pages] : *segments)
+        if (drop(segment)) set_length(ObjectKey::slru_segment(slru, segment), std::nullopt);
+}
+
+// --- the rest
+
+void ChangeWriter::two_phase_prepare(std::uint32_t xid, std::string_view state_file) {
+    add(ObjectKey::two_phase(xid), encode_present(state_file));
+}
+
+void ChangeWriter::two_phase_finish(std::uint32_t xid) { add(ObjectKey::two_phase(xid), encode_absent()); }
+
+void ChangeWriter::replication_origin(std::uint16_t origin, std::optional<Lsn> remote) {
+    add(ObjectKey::replication_origin(origin), remote ? encode_origin({*remote, record_end_}) : encode_absent());
+}
+
+void ChangeWriter::commit(std::int64_t commit_time) {
+    if (commit_time <= latest_commit_time_) return;
+    latest_commit_time_ = commit_time;
+    add(ObjectKey::single(Kind::commit_time), encode_commit_time({commit_time, finished_}));
+}
+
+void ChangeWriter::counters(const pg::Counters& counters) {
+    add(ObjectKey::single(Kind::counters), encode_counters(counters));
+}
+
+void ChangeWriter::parameters(const pg::Parameters& parameters) {
+    add(ObjectKey::single(Kind::parameters), encode_parameters(parameters));
+}
+
+}  // namespace bough::pageserver

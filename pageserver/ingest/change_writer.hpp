@@ -1,0 +1,111 @@
+// Turns the changes of WAL records into versions in the store.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "bough/error.hpp"
+#include "pageserver/branching/branch.hpp"
+#include "pageserver/page_store/store.hpp"
+#include "pageserver/read/page_reader.hpp"
+#include "pg/change.hpp"
+
+namespace bough::pageserver {
+
+// Gathers the versions of many records and writes them together with the log position they amount to; only then can they be
+// read. Whatever is written before a crash is written again, the same, when the log is read again from the position stored.
+//
+// One per branch at a time, used by one thread. The branch must be readable at its ingest LSN, and borrowed things must outlive
+// this.
+class ChangeWriter final : public pg::ChangeSink {
+public:
+    static Result<std::unique_ptr<ChangeWriter>> make(Branch& branch, PageReader& reader);
+
+    // After all changes of a record have been given.
+    void finish_record();
+    // Instead, when they could not all be given: nothing of it remains, and no further record may follow.
+    void drop_record();
+    // Writes what is finished and publishes the position.
+    Result<void> commit();
+
+    // The first thing that went wrong, after which nothing is written any more.
+    const std::optional<Error>& failure() const { return failure_; }
+    std::size_t pending_bytes() const { return set_.bytes(); }
+    std::size_t pending_records() const { return pending_records_; }
+    LogPosition finished() const { return finished_; }
+
+    void record(Lsn start, Lsn end) override;
+    void page_image(const pg::PageTag& tag, pg::ConstPage page) override;
+    void page_record(const pg::PageTag& tag, pg::PageBase base, std::span<const std::byte> record_bytes) override;
+    void page_edit(const pg::PageTag& tag, bool may_grow, std::string_view edit) override;
+    void fork_create(const pg::RelationFork& fork) override;
+    void fork_truncate(const pg::RelationFork& fork, std::uint32_t blocks) override;
+    void relation_drop(const pg::Relation& relation) override;
+    void database_create(std::uint32_t tablespace, std::uint32_t database) override;
+    void database_copy(std::uint32_t source_tablespace, std::uint32_t source_database, std::uint32_t tablespace,
+                       std::uint32_t database) override;
+    void database_drop(std::uint32_t tablespace, std::uint32_t database) override;
+    void relation_map(std::uint32_t tablespace, std::uint32_t database, std::string_view content) override;
+    void tablespace_create(std::uint32_t oid, std::string_view path) override;
+    void tablespace_drop(std::uint32_t oid) override;
+    void slru_zero_page(pg::Slru slru, std::uint32_t page) override;
+    void slru_edit(pg::Slru slru, std::uint32_t page, std::string_view edit) override;
+    void slru_drop_segments(pg::Slru slru, const SegmentPredicate& drop) override;
+    void two_phase_prepare(std::uint32_t xid, std::string_view state_file) override;
+    void two_phase_finish(std::uint32_t xid) override;
+    void replication_origin(std::uint16_t origin, std::optional<Lsn> remote) override;
+    void commit(std::int64_t commit_time) override;
+    void counters(const pg::Counters& counters) override;
+    void parameters(const pg::Parameters& parameters) override;
+
+private:
+    struct Change {
+        ObjectKey object;
+        std::size_t order = 0;  // of the calls
+        std::string value;
+    };
+    struct ObjectHash {
+        std::size_t operator()(const ObjectKey& key) const noexcept;
+    };
+    using Length = std::optional<std::uint32_t>;  // of a fork or SLRU segment; nullopt: there is none
+
+    ChangeWriter(Branch& branch, PageReader& reader, std::int64_t latest_commit_time);
+
+    void add(const ObjectKey& object, std::string value);
+    void fail(const Error& error);
+    // Everything of the records before the current one is in the store when this returns true.
+    bool write_finished();
+
+    Length length(const ObjectKey& object);
+    void set_length(const ObjectKey& object, Length length);
+    // Makes the fork or segment reach over `block`, with zero pages before it. True when it did not before.
+    bool grow(const ObjectKey& length_object, const ObjectKey& page_object, std::uint32_t block_in_object);
+    bool grow_fork(const pg::PageTag& tag);
+    bool grow_segment(pg::Slru slru, std::uint32_t page);
+
+    Result<void> copy_database(std::uint32_t source_tablespace, std::uint32_t source_database, std::uint32_t tablespace,
+                               std::uint32_t database);
+    Result<void> copy_fork(const pg::RelationFork& source, const pg::RelationFork& target, std::uint32_t blocks);
+    Result<void> drop_database(std::uint32_t tablespace, std::uint32_t database);
+
+    Branch& branch_;
+    PageReader& reader_;
+
+    Lsn record_start_;  // of the record under way
+    Lsn record_end_;
+    std::vector<Change> changes_;  // of the record under way
+
+    WriteSet set_;                     // of finished records
+    std::size_t pending_records_ = 0;  // in set_
+    LogPosition finished_;             // the last finished record
+    std::int64_t latest_commit_time_;
+    std::unordered_map<ObjectKey, Length, ObjectHash> lengths_;  // as of the record under way; what is not in it is in the store
+    std::optional<Error> failure_;
+};
+
+}  // namespace bough::pageserver

@@ -1,0 +1,235 @@
+#include "pageserver/page_service/connection.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <boost/asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+namespace bough::pageserver {
+namespace {
+
+using boost::asio::posix::descriptor_base;
+
+// Where a thread puts the pages of the answer it is making.
+std::span<std::byte> page_buffer(std::size_t pages) {
+    thread_local std::vector<std::byte> buffer(std::size_t{BOUGH_PAGES_PER_REQUEST_MAX} * BOUGH_PAGE_BYTES);
+    return std::span(buffer).first(pages * BOUGH_PAGE_BYTES);
+}
+
+// Takes the same time whatever the strings have in common.
+bool same_secret(std::string_view a, std::string_view b) {
+    if (a.size() != b.size()) return false;
+    unsigned difference = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
+    return difference == 0;
+}
+
+std::uint64_t next_branch_tag() {
+    static std::atomic<std::uint64_t> last{static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count())};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace
+
+PageConnection::PageConnection(PageServiceContext& context, const boost::asio::any_io_executor& strand, int socket, bool ask_token)
+    : context_(context), strand_(strand), socket_(strand, socket), timer_(strand), ask_token_(ask_token) {
+    context_.metrics.connections.fetch_add(1, std::memory_order_relaxed);
+}
+
+PageConnection::~PageConnection() {
+    if (ticket_) Branch::cancel(*ticket_);
+    context_.metrics.connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void PageConnection::start() {
+    timer_.expires_after(context_.options.hello_timeout);
+    timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& cancelled) {
+        const auto self = weak.lock();
+        if (cancelled || self == nullptr || self->branch_ != nullptr) return;
+        spdlog::warn("page service: dropped a connection that said nothing");
+        self->close();
+    });
+    wait_for_input();
+}
+
+void PageConnection::close() {
+    timer_.cancel();
+    if (ticket_) Branch::cancel(*std::exchange(ticket_, std::nullopt));
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+}
+
+void PageConnection::wait_for_input() {
+    socket_.async_wait(descriptor_base::wait_read, [self = shared_from_this()](const boost::system::error_code& failed) {
+        if (!failed) self->on_input();
+    });
+}
+
+void PageConnection::on_input() {
+    std::array<std::byte, sizeof(BoughFrameHeader) + BOUGH_REQUEST_BODY_BYTES_MAX> buffer;
+    const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return wait_for_input();
+    if (got <= 0) return close();
+    frames_.feed(std::span(buffer).first(static_cast<std::size_t>(got)));
+    proceed();
+}
+
+void PageConnection::continue_with(Next next) {
+    if (next == Next::go_on) proceed();
+    if (next == Next::close) close();
+}
+
+void PageConnection::proceed() {
+    while (socket_.is_open()) {
+        auto frame = frames_.next();
+        if (!frame) {
+            context_.metrics.garbage.fetch_add(1, std::memory_order_relaxed);
+            spdlog::warn("page service: dropped a connection: {}", frame.error().to_string());
+            return close();
+        }
+        if (!*frame) return wait_for_input();
+        const Next next = handle(std::move(**frame));
+        if (next == Next::waiting) return;
+        if (next == Next::close) return close();
+    }
+}
+
+PageConnection::Next PageConnection::handle(RequestFrame frame) {
+    const bool is_hello = std::holds_alternative<HelloFrame>(frame);
+    if (is_hello != (branch_ == nullptr)) {
+        context_.metrics.garbage.fetch_add(1, std::memory_order_relaxed);
+        spdlog::warn("page service: dropped a connection: {}", is_hello ? "a second hello" : "a request before the hello");
+        return Next::close;
+    }
+    return is_hello ? hello(std::get<HelloFrame>(frame)) : get_pages(std::get<GetPagesFrame>(frame));
+}
+
+PageConnection::Next PageConnection::hello(const HelloFrame& frame) {
+    const auto branch = [&]() -> Result<std::shared_ptr<Branch>> {
+        if (frame.version != BOUGH_PAGE_SERVICE_VERSION)
+            return Error{ErrorCode::unsupported,
+                         "the page service speaks version " + std::to_string(BOUGH_PAGE_SERVICE_VERSION) + ", the client version " +
+                             std::to_string(frame.version),
+                         "run bough.so and the pageserver of the same release"};
+        if (ask_token_ && !same_secret(frame.token, context_.options.token))
+            return Error{ErrorCode::unauthenticated, "wrong token", {}};
+        BOUGH_ASSIGN(const auto project_id, ProjectId::parse(frame.project));
+        BOUGH_ASSIGN(const auto branch_id, BranchId::parse(frame.branch));
+        return context_.projects.branch(project_id, branch_id);
+    }();
+    if (!branch) {
+        spdlog::warn("page service: refused a client for branch {:.60}/{:.60}: {}", frame.project, frame.branch,
+                     branch.error().to_string());
+        (void)answer_error(0, branch.error());
+        return Next::close;
+    }
+    timer_.cancel();
+    branch_ = *branch;
+    branch_tag_ = next_branch_tag();
+    return answer(encode_hello_ok(branch_tag_), {});
+}
+
+PageConnection::Next PageConnection::get_pages(const GetPagesFrame& frame) {
+    context_.metrics.requests.fetch_add(1, std::memory_order_relaxed);
+    return branch_->readable_at(frame.lsn) ? read_and_answer(frame) : wait_for_ingest(frame);
+}
+
+PageConnection::Next PageConnection::read_and_answer(const GetPagesFrame& frame) {
+    const Lsn at = frame.exact ? frame.lsn : branch_->ingest_lsn();
+    const std::span<std::byte> pages = page_buffer(frame.count);
+    Result<void> read = check_history_reaches(*branch_, at);
+    if (read) read = context_.reader.read(*branch_, frame.tag.fork, frame.tag.block, pages, at);
+    if (branch_->deleted())
+        read = Error{ErrorCode::not_found, "branch \"" + branch_->row().id.str() + "\" was deleted", {}};
+    if (!read) {
+        spdlog::error("branch {}: could not read pages at {}: {}", branch_->name(), at.to_string(), read.error().to_string());
+        return answer_error(frame.request_id, read.error());
+    }
+    context_.metrics.pages.fetch_add(frame.count, std::memory_order_relaxed);
+    const PagesPrefix prefix = encode_pages_prefix(frame, branch_tag_, at);
+    return answer({prefix.data(), prefix.size()}, pages);
+}
+
+PageConnection::Next PageConnection::wait_for_ingest(const GetPagesFrame& frame) {
+    const std::uint64_t wait = ++waits_;
+    // Whatever comes first, the call or the timer, ends the wait; the other is then of an earlier wait.
+    ticket_ = branch_->when_readable(frame.lsn, [weak = weak_from_this(), strand = strand_, frame, wait] {
+        boost::asio::post(strand, [weak, frame, wait] {
+            const auto self = weak.lock();
+            if (self != nullptr && self->waits_ == wait) self->ingest_waited(frame, false);
+        });
+    });
+    if (!ticket_) return branch_->deleted() ? read_and_answer(frame) : get_pages(frame);
+    context_.metrics.waiting.fetch_add(1, std::memory_order_relaxed);
+    timer_.expires_after(context_.options.ingest_timeout);
+    timer_.async_wait([self = shared_from_this(), frame, wait](const boost::system::error_code&) {
+        if (self->waits_ == wait) self->ingest_waited(frame, true);
+    });
+    return Next::waiting;
+}
+
+void PageConnection::ingest_waited(const GetPagesFrame& frame, bool timed_out) {
+    ++waits_;
+    context_.metrics.waiting.fetch_sub(1, std::memory_order_relaxed);
+    if (ticket_) Branch::cancel(*std::exchange(ticket_, std::nullopt));
+    timer_.cancel();
+    if (!socket_.is_open()) return;
+    if (!timed_out || branch_->readable_at(frame.lsn)) return continue_with(get_pages(frame));
+    continue_with(answer_error(frame.request_id, Error{ErrorCode::timeout,
+                                                       "branch \"" + branch_->row().id.str() + "\" has been ingested up to " +
+                                                           branch_->ingest_lsn().to_string() + " only, not up to " +
+                                                           frame.lsn.to_string(),
+                                                       {}}));
+}
+
+PageConnection::Next PageConnection::answer_error(std::uint64_t request_id, const Error& error) {
+    context_.metrics.errors.fetch_add(1, std::memory_order_relaxed);
+    return answer(encode_error(request_id, error), {});
+}
+
+PageConnection::Next PageConnection::answer(std::string_view prefix, std::span<const std::byte> pages) {
+    std::array<iovec, 2> parts = {{{const_cast<char*>(prefix.data()), prefix.size()},
+                                   {const_cast<std::byte*>(pages.data()), pages.size()}}};
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = parts.size();
+    ssize_t sent = 0;
+    do {
+        sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EAGAIN) return Next::close;
+    auto done = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+    if (done == prefix.size() + pages.size()) return Next::go_on;
+
+    // The client is slow: the rest waits in memory of its own.
+    const std::size_t of_prefix = std::min(done, prefix.size());
+    done -= of_prefix;
+    unsent_.assign(prefix.begin() + static_cast<std::ptrdiff_t>(of_prefix), prefix.end());
+    const auto* rest = reinterpret_cast<const char*>(pages.data());
+    unsent_.insert(unsent_.end(), rest + done, rest + pages.size());
+    unsent_begin_ = 0;
+    continue_sending();
+    return Next::waiting;
+}
+
+void PageConnection::continue_sending() {
+    socket_.async_wait(descriptor_base::wait_write, [self = shared_from_this()](const boost::system::error_code& failed) {
+        if (failed) return;
+        auto& unsent = self->unsent_;
+        const ssize_t sent = ::send(self->socket_.native_handle(), unsent.data() + self->unsent_begin_,
+                                    unsent.size() - self->unsent_begin_, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno != EAGAIN && errno != EINTR) return self->close();
+        self->unsent_begin_ += static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+        if (self->unsent_begin_ < unsent.size()) return self->continue_sending();
+        std::vector<char>().swap(unsent);
+        self->proceed();
+    });
+}
+
+}  // namespace bough::pageserver

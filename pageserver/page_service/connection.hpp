@@ -1,0 +1,72 @@
+// Private to this folder: one client of the page service.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "pageserver/branching/view.hpp"
+#include "pageserver/page_service/frames.hpp"
+#include "pageserver/page_service/page_service.hpp"
+
+namespace bough::pageserver {
+
+// What all connections of a service share; outlives them.
+struct PageServiceContext {
+    const PageServiceOptions& options;
+    Projects& projects;
+    PageReader& reader;
+    PageServiceMetrics& metrics;
+};
+
+// Everything runs on its executor, a strand, where at most one wait is under way (besides the timer). Kept alive by what it
+// waits for; gone when it waits for nothing.
+class PageConnection : public std::enable_shared_from_this<PageConnection> {
+public:
+    // Takes the connected, non-blocking socket over.
+    PageConnection(PageServiceContext& context, const boost::asio::any_io_executor& strand, int socket, bool ask_token);
+    ~PageConnection();
+    void start();
+
+private:
+    enum class Next {
+        go_on,    // with the next frame
+        waiting,  // something will call proceed() later
+        close,
+    };
+
+    void wait_for_input();
+    void on_input();
+    // Answers the frames that are there, then waits for more.
+    void proceed();
+    Next handle(RequestFrame frame);
+    Next hello(const HelloFrame& frame);
+    Next get_pages(const GetPagesFrame& frame);
+    Next read_and_answer(const GetPagesFrame& frame);
+    Next wait_for_ingest(const GetPagesFrame& frame);
+    void ingest_waited(const GetPagesFrame& frame, bool timed_out);
+    Next answer(std::string_view prefix, std::span<const std::byte> pages);
+    Next answer_error(std::uint64_t request_id, const Error& error);
+    void continue_sending();
+    void continue_with(Next next);
+    void close();
+
+    PageServiceContext& context_;
+    boost::asio::any_io_executor strand_;
+    boost::asio::posix::stream_descriptor socket_;
+    boost::asio::steady_timer timer_;  // for the hello, later for waiting requests
+    const bool ask_token_;
+    FrameReader frames_;
+    std::shared_ptr<Branch> branch_;  // since the hello
+    std::uint64_t branch_tag_ = 0;
+    std::vector<char> unsent_;  // of the answer under way
+    std::size_t unsent_begin_ = 0;
+    std::optional<Branch::Ticket> ticket_;
+    std::uint64_t waits_ = 0;  // counts waits for ingest, so that a late call is known for one
+};
+
+}  // namespace bough::pageserver

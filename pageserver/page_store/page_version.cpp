@@ -1,0 +1,168 @@
+#include "pageserver/page_store/page_version.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "bough/check.hpp"
+#include "pageserver/page_store/little_endian.hpp"
+
+namespace bough::pageserver {
+namespace {
+
+// Beside PageStep::Type in the first byte of a value.
+constexpr std::uint8_t kSeveral = 5;
+
+// Where Postgres's page header says that nothing is stored, if the bytes there are zero.
+struct Hole {
+    std::uint16_t begin = 0;
+    std::uint16_t bytes = 0;
+};
+
+Hole find_hole(pg::ConstPage page) {
+    constexpr std::size_t kLowerOffset = 12;  // pd_lower, then pd_upper
+    constexpr std::size_t kHeaderBytes = 24;
+    std::uint16_t lower = 0;
+    std::uint16_t upper = 0;
+    std::memcpy(&lower, page.data() + kLowerOffset, sizeof(lower));
+    std::memcpy(&upper, page.data() + kLowerOffset + sizeof(lower), sizeof(upper));
+    if (lower < kHeaderBytes || upper <= lower || upper > pg::kPageBytes) return {};
+    const auto hole = page.subspan(lower, static_cast<std::size_t>(upper - lower));
+    if (std::ranges::any_of(hole, [](std::byte b) { return b != std::byte{0}; })) return {};
+    return {lower, static_cast<std::uint16_t>(upper - lower)};
+}
+
+std::string_view chars(std::span<const std::byte> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Error corrupt_version(const char* what) {
+    return Error{ErrorCode::corrupt, std::string("stored page version: ") + what, {}};
+}
+
+Result<pg::PageBase> decode_base(std::uint8_t byte) {
+    if (byte > static_cast<std::uint8_t>(pg::PageBase::zero)) return corrupt_version("unknown base");
+    return static_cast<pg::PageBase>(byte);
+}
+
+Result<PageStep> decode_step(std::string_view value, Lsn lsn) {
+    ValueReader reader(value);
+    PageStep step;
+    step.lsn = lsn;
+    const auto type = reader.take<std::uint8_t>();
+    if (reader.failed()) return corrupt_version("empty value");
+    switch (type) {
+        case static_cast<std::uint8_t>(PageStep::Type::zero):
+            step.type = PageStep::Type::zero;
+            break;
+        case static_cast<std::uint8_t>(PageStep::Type::image): {
+            step.type = PageStep::Type::image;
+            step.hole_begin = reader.take<std::uint16_t>();
+            step.hole_bytes = reader.take<std::uint16_t>();
+            step.bytes = reader.take_rest();
+            const std::size_t hole_end = std::size_t{step.hole_begin} + step.hole_bytes;
+            if (hole_end > pg::kPageBytes || step.bytes.size() + step.hole_bytes != pg::kPageBytes)
+                return corrupt_version("image of a wrong size");
+            break;
+        }
+        case static_cast<std::uint8_t>(PageStep::Type::record): {
+            step.type = PageStep::Type::record;
+            BOUGH_ASSIGN(step.base, decode_base(reader.take<std::uint8_t>()));
+            step.record_start = Lsn{reader.take<std::uint64_t>()};
+            step.bytes = reader.take_rest();
+            if (step.bytes.empty() || step.record_start >= lsn) return corrupt_version("record without bytes or place");
+            break;
+        }
+        case static_cast<std::uint8_t>(PageStep::Type::edits): {
+            step.type = PageStep::Type::edits;
+            BOUGH_ASSIGN(step.base, decode_base(reader.take<std::uint8_t>()));
+            step.bytes = reader.take_rest();
+            break;
+        }
+        default:
+            return corrupt_version("unknown type");
+    }
+    if (!reader.done()) return corrupt_version("wrong length");
+    return step;
+}
+
+}  // namespace
+
+void PageStep::write_page(pg::Page out) const {
+    BOUGH_CHECK(type == Type::zero || type == Type::image);
+    if (type == Type::zero) {
+        std::ranges::fill(out, std::byte{0});
+        return;
+    }
+    std::memcpy(out.data(), bytes.data(), hole_begin);
+    std::memset(out.data() + hole_begin, 0, hole_bytes);
+    std::memcpy(out.data() + hole_begin + hole_bytes, bytes.data() + hole_begin, bytes.size() - hole_begin);
+}
+
+std::string encode_zero_page() { return std::string(1, static_cast<char>(PageStep::Type::zero)); }
+
+std::string encode_image(pg::ConstPage page) {
+    if (std::ranges::all_of(page, [](std::byte b) { return b == std::byte{0}; })) return encode_zero_page();
+    const Hole hole = find_hole(page);
+    std::string value;
+    value.reserve(5 + pg::kPageBytes - hole.bytes);
+    append_le(value, static_cast<std::uint8_t>(PageStep::Type::image));
+    append_le(value, hole.begin);
+    append_le(value, hole.bytes);
+    value.append(chars(page.first(hole.begin)));
+    value.append(chars(page.subspan(static_cast<std::size_t>(hole.begin) + hole.bytes)));
+    return value;
+}
+
+std::string encode_record(pg::PageBase base, Lsn record_start, std::span<const std::byte> record_bytes) {
+    std::string value;
+    value.reserve(10 + record_bytes.size());
+    append_le(value, static_cast<std::uint8_t>(PageStep::Type::record));
+    append_le(value, static_cast<std::uint8_t>(base));
+    append_le(value, record_start.value);
+    value.append(chars(record_bytes));
+    return value;
+}
+
+std::string encode_edits(pg::PageBase base, std::string_view edits) {
+    std::string value;
+    value.reserve(2 + edits.size());
+    append_le(value, static_cast<std::uint8_t>(PageStep::Type::edits));
+    append_le(value, static_cast<std::uint8_t>(base));
+    value.append(edits);
+    return value;
+}
+
+std::string combine_steps(std::string_view earlier, std::string_view later) {
+    std::string value;
+    append_le(value, kSeveral);
+    // An earlier combination keeps its steps: a value is never nested.
+    if (!earlier.empty() && static_cast<std::uint8_t>(earlier[0]) == kSeveral) {
+        value.append(earlier.substr(1));
+    } else {
+        append_le(value, static_cast<std::uint32_t>(earlier.size()));
+        value.append(earlier);
+    }
+    append_le(value, static_cast<std::uint32_t>(later.size()));
+    value.append(later);
+    return value;
+}
+
+Result<void> decode_page_version(std::string_view value, Lsn lsn, std::vector<PageStep>& steps) {
+    if (value.empty() || static_cast<std::uint8_t>(value[0]) != kSeveral) {
+        BOUGH_ASSIGN(steps.emplace_back(), decode_step(value, lsn));
+        return {};
+    }
+    const std::size_t first = steps.size();
+    ValueReader reader(value.substr(1));
+    while (!reader.done()) {
+        const auto length = reader.take<std::uint32_t>();
+        const std::string_view one = reader.take_bytes(length);
+        if (reader.failed()) return corrupt_version("wrong length");
+        BOUGH_ASSIGN(steps.emplace_back(), decode_step(one, lsn));
+    }
+    if (steps.size() == first) return corrupt_version("empty combination");
+    std::reverse(steps.begin() + static_cast<std::ptrdiff_t>(first), steps.end());
+    return {};
+}
+
+}  // namespace bough::pageserver

@@ -1,0 +1,48 @@
+// The stored value of one version of a page: an image, zeros, a WAL record to apply, edits, or several of these in order.
+// docs/formats/page_store.md is the specification.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bough/error.hpp"
+#include "bough/lsn.hpp"
+#include "pg/change.hpp"
+#include "pg/page_tag.hpp"
+
+namespace bough::pageserver {
+
+// One step on the way from zeros to a page. Views point into the value it was decoded from.
+struct PageStep {
+    enum class Type : std::uint8_t { zero = 1, image = 2, record = 3, edits = 4 };
+
+    Type type = Type::zero;
+    pg::PageBase base = pg::PageBase::zero;  // of record and edits; zero and image need nothing below them
+    Lsn record_start;                        // of record
+    Lsn lsn;                                 // the version's: the end of the record that made it
+    std::string_view bytes;                  // record: its bytes; edits: the edits; image: without its hole
+    std::uint16_t hole_begin = 0;            // of image
+    std::uint16_t hole_bytes = 0;
+
+    // Nothing older matters for the page's content.
+    bool is_base() const { return base == pg::PageBase::zero; }
+    // Of an image or zero step.
+    void write_page(pg::Page out) const;
+};
+
+// Encoders of one step each.
+std::string encode_zero_page();
+std::string encode_image(pg::ConstPage page);
+std::string encode_record(pg::PageBase base, Lsn record_start, std::span<const std::byte> record_bytes);
+std::string encode_edits(pg::PageBase base, std::string_view edits);
+// What one record did to a page in two steps, `later` after `earlier`.
+std::string combine_steps(std::string_view earlier, std::string_view later);
+
+// Appends the value's steps, newest first. Any bytes may be given: what is not a page version is ErrorCode::corrupt.
+Result<void> decode_page_version(std::string_view value, Lsn lsn, std::vector<PageStep>& steps);
+
+}  // namespace bough::pageserver

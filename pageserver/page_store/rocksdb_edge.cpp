@@ -1,0 +1,80 @@
+#include "pageserver/page_store/rocksdb_edge.hpp"
+
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/slice_transform.h>
+#include <rocksdb/table.h>
+
+namespace bough::pageserver {
+
+Error error_of_status(const rocksdb::Status& status, std::string_view doing) {
+    ErrorCode code = ErrorCode::internal;
+    if (status.IsCorruption())
+        code = ErrorCode::corrupt;
+    else if (status.IsIOError())
+        code = ErrorCode::io;
+    else if (status.IsBusy() || status.IsTimedOut() || status.IsShutdownInProgress())
+        code = ErrorCode::unavailable;
+    return Error{code, std::string(doing) + ": " + status.ToString(), {}};
+}
+
+rocksdb::Options database_options(const StoreResources::Options& options, rocksdb::Env* env,
+                                  const std::shared_ptr<rocksdb::WriteBufferManager>& write_buffer_manager,
+                                  const std::shared_ptr<rocksdb::RateLimiter>& rate_limiter) {
+    rocksdb::Options db;
+    db.env = env;
+    db.write_buffer_manager = write_buffer_manager;
+    db.rate_limiter = rate_limiter;
+    db.max_background_jobs = options.background_threads + 1;
+    db.paranoid_checks = true;
+    db.avoid_flush_during_shutdown = true;  // Store flushes itself when it is closed
+    db.max_open_files = 512;
+    db.skip_stats_update_on_db_open = true;
+    db.avoid_unnecessary_blocking_io = true;
+    // Only metadata rows are in RocksDB's log: a handful of bytes each.
+    db.max_total_wal_size = 16ull << 20;
+    db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    db.bytes_per_sync = 1ull << 20;
+    db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+    db.keep_log_file_num = 2;
+    db.max_log_file_size = 1ull << 20;
+    return db;
+}
+
+rocksdb::ColumnFamilyOptions version_options(const StoreResources::Options& options,
+                                             const std::shared_ptr<rocksdb::Cache>& block_cache) {
+    rocksdb::BlockBasedTableOptions table;
+    table.block_cache = block_cache;
+    table.block_size = 16 << 10;
+    table.format_version = 5;
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    table.whole_key_filtering = false;  // what is asked is an object at some LSN, never one exact version
+    table.cache_index_and_filter_blocks = true;
+    table.cache_index_and_filter_blocks_with_high_priority = true;
+    table.pin_l0_filter_and_index_blocks_in_cache = true;
+
+    rocksdb::ColumnFamilyOptions family;
+    family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    family.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kObjectKeyBytes));
+    family.write_buffer_size = options.project_memtable_bytes;
+    family.max_write_buffer_number = 3;
+    family.memtable_prefix_bloom_size_ratio = 0.02;
+    family.compression = rocksdb::kZSTD;
+    family.compression_opts.level = 1;
+    family.level_compaction_dynamic_level_bytes = true;
+    // Flushes by time make small files: let more of them gather before they are merged downward.
+    family.level0_file_num_compaction_trigger = 8;
+    family.level0_slowdown_writes_trigger = 32;
+    family.level0_stop_writes_trigger = 64;
+    return family;
+}
+
+rocksdb::ColumnFamilyOptions metadata_options(const std::shared_ptr<rocksdb::Cache>& block_cache) {
+    rocksdb::BlockBasedTableOptions table;
+    table.block_cache = block_cache;
+    rocksdb::ColumnFamilyOptions family;
+    family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    family.write_buffer_size = 1ull << 20;
+    return family;
+}
+
+}  // namespace bough::pageserver

@@ -1,0 +1,242 @@
+#include "pageserver/read/page_reader.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <memory_resource>
+#include <vector>
+
+#include <spdlog/spdlog.h>
+
+#include "bough/check.hpp"
+#include "pageserver/branching/state.hpp"
+#include "pageserver/branching/view.hpp"
+#include "pg/page_edit.hpp"
+
+namespace bough::pageserver {
+namespace {
+
+// One request to redo carries at most this much of one page's history; the rest follows in the next round.
+constexpr std::size_t kRoundBytesMax = 1 << 20;
+constexpr std::size_t kRoundRecordsMax = 4096;
+
+pg::Page page_at(std::span<std::byte> out, std::size_t index) {
+    return out.subspan(index * pg::kPageBytes).first<pg::kPageBytes>();
+}
+
+Result<void> apply_edits(const ObjectKey& object, pg::Page page, const PageStep& step) {
+    if (object.kind == Kind::slru_page) return pg::apply_slru_edits(page, static_cast<pg::Slru>(object.object), step.bytes);
+    return pg::apply_page_edits(page, step.bytes, step.lsn);
+}
+
+std::string describe(const Branch& branch, const ObjectKey& object) {
+    const std::string place = std::to_string(object.tablespace) + "/" + std::to_string(object.database) + "/" +
+                              std::to_string(object.object) + " fork " + std::to_string(object.fork) + " block " +
+                              std::to_string(object.block);
+    return "branch " + branch.name() + ": " +
+           (object.kind == Kind::page ? "page " + place : "SLRU " + std::to_string(object.object) + " page " + std::to_string(object.block));
+}
+
+}  // namespace
+
+// What is yet to be done to one page.
+struct PageReader::Chain {
+    explicit Chain(std::pmr::memory_resource* arena) : steps(arena) {}
+
+    ObjectKey object;
+    std::size_t index = 0;  // of the page in the output
+    // Newest first; taken from the back. Their bytes are in the arena.
+    std::pmr::vector<PageStep> steps;
+    std::size_t length = 0;   // of steps before any were taken
+    enum class Content : std::uint8_t { zeros, base, output };
+    Content content = Content::zeros;  // where the page is as it is before the remaining steps
+    std::byte* base = nullptr;         // a page in the arena, once needed
+    bool used_redo = false;
+    BranchNumber newest_branch;
+    Lsn newest_lsn;
+
+    bool done() const { return steps.empty(); }
+
+    pg::Page base_page() {
+        if (base == nullptr)
+            base = static_cast<std::byte*>(steps.get_allocator().resource()->allocate(pg::kPageBytes, alignof(std::max_align_t)));
+        return pg::Page(base, pg::kPageBytes);
+    }
+    // For steps that change the page in place.
+    void move_to(pg::Page output) {
+        if (content == Content::zeros) std::ranges::fill(output, std::byte{0});
+        if (content == Content::base) std::ranges::copy(base_page(), output.begin());
+        content = Content::output;
+    }
+    // For redo, which makes the next page beside the one it is given; nullptr stands for zeros.
+    const std::byte* redo_base(pg::Page output) {
+        if (content == Content::output) std::ranges::copy(output, base_page().begin());
+        return std::exchange(content, Content::output) == Content::zeros ? nullptr : base;
+    }
+};
+
+Result<void> PageReader::collect(const Branch& branch, const ObjectKey& object, Lsn at, Cursor& cursor, pg::Page out,
+                                 Chain& chain) {
+    chain.object = object;
+    std::pmr::memory_resource* arena = chain.steps.get_allocator().resource();
+    std::vector<PageStep> decoded;
+    VersionWalk walk(cursor, branch, object, at);
+    bool newest = true;
+    while (true) {
+        BOUGH_ASSIGN(const bool found, walk.next());
+        if (!found) {
+            if (newest && object.kind == Kind::slru_page) return {};
+            return Error{ErrorCode::corrupt, describe(branch, object) + " has no beginning below " + at.to_string(), {}};
+        }
+        if (newest) {
+            chain.newest_branch = walk.branch().number();
+            chain.newest_lsn = walk.lsn();
+            newest = false;
+        }
+        decoded.clear();
+        if (const auto parsed = decode_page_version(walk.value(), walk.lsn(), decoded); !parsed)
+            return parsed.error().within(describe(branch, object) + " at " + walk.lsn().to_string());
+        for (PageStep& step : decoded) {
+            if (step.type == PageStep::Type::zero) return {};
+            if (step.type == PageStep::Type::image) {
+                chain.content = chain.done() ? Chain::Content::output : Chain::Content::base;
+                step.write_page(chain.done() ? out : chain.base_page());
+                return {};
+            }
+            auto* copy = static_cast<char*>(arena->allocate(step.bytes.size(), 1));
+            std::memcpy(copy, step.bytes.data(), step.bytes.size());
+            step.bytes = {copy, step.bytes.size()};
+            chain.steps.push_back(step);
+            if (step.is_base()) return {};
+        }
+    }
+}
+
+Result<void> PageReader::rebuild(const Branch& branch, std::span<Chain> chains, std::span<std::byte> out) {
+    std::vector<RedoJob> jobs;
+    std::vector<std::vector<RedoRecord>> records(chains.size());
+    while (true) {
+        jobs.clear();
+        for (std::size_t i = 0; i < chains.size(); ++i) {
+            Chain& chain = chains[i];
+            const pg::Page page = page_at(out, chain.index);
+            for (; !chain.done() && chain.steps.back().type == PageStep::Type::edits; chain.steps.pop_back()) {
+                chain.move_to(page);
+                if (const auto edited = apply_edits(chain.object, page, chain.steps.back()); !edited)
+                    return edited.error().within(describe(branch, chain.object));
+            }
+            if (chain.done()) continue;
+            take_records(chain, records[i]);
+            metrics_.records_applied.fetch_add(records[i].size(), std::memory_order_relaxed);
+            RedoJob& job = jobs.emplace_back();
+            job.request.tag = {chain.object.relation_fork(), chain.object.block};
+            job.request.base = chain.redo_base(page);
+            job.request.records = records[i];
+            job.request.hint_bits_logged = branch.hint_bits_logged();
+            job.page = page.data();
+        }
+        if (jobs.empty()) return {};
+        redo_.apply_many(jobs);
+        for (const RedoJob& job : jobs)
+            if (!job.result) return job.result.error().within(describe(branch, ObjectKey::page(job.request.tag)));
+    }
+}
+
+// The next records of the chain, as many as go into one request.
+void PageReader::take_records(Chain& chain, std::vector<RedoRecord>& records) {
+    records.clear();
+    std::size_t bytes = 0;
+    while (!chain.done() && chain.steps.back().type == PageStep::Type::record && bytes < kRoundBytesMax &&
+           records.size() < kRoundRecordsMax) {
+        const PageStep& step = chain.steps.back();
+        records.push_back({step.record_start, step.lsn, std::as_bytes(std::span(step.bytes))});
+        bytes += step.bytes.size();
+        chain.steps.pop_back();
+    }
+    BOUGH_CHECK(!records.empty());
+    chain.used_redo = true;
+}
+
+Result<PageReader::Source> PageReader::read_pages(const Branch& branch, ObjectKey first, Cursor& cursor, std::size_t pages,
+                                                  std::span<std::byte> out, Lsn at) {
+    std::pmr::monotonic_buffer_resource arena;
+    std::vector<Chain> chains;
+    for (std::size_t i = 0; i < pages; ++i) {
+        ObjectKey object = first;
+        object.block += static_cast<std::uint32_t>(i);
+        Chain chain(&arena);
+        chain.index = i;
+        BOUGH_TRY(collect(branch, object, at, cursor, page_at(out, i), chain));
+        chain.length = chain.steps.size();
+        if (!chain.done()) {
+            chains.push_back(std::move(chain));
+            continue;
+        }
+        chain.move_to(page_at(out, i));
+        metrics_.pages_from_image.fetch_add(1, std::memory_order_relaxed);
+    }
+    BOUGH_TRY(rebuild(branch, chains, out));
+    Source dearest = Source::image;
+    for (const Chain& chain : chains) {
+        dearest = std::max(dearest, chain.used_redo ? Source::redo : Source::edits);
+        (chain.used_redo ? metrics_.pages_from_redo : metrics_.pages_from_edits).fetch_add(1, std::memory_order_relaxed);
+        if (chain.length > kChainStepsMax) write_back(branch, chain, page_at(out, chain.index));
+    }
+    return dearest;
+}
+
+void PageReader::write_back(const Branch& branch, const Chain& chain, pg::ConstPage page) {
+    // The image says what the versions up to this one amount to, so it may take this one's place; those below stay for reads
+    // at earlier positions.
+    WriteSet set;
+    set.put(chain.newest_branch, chain.object, chain.newest_lsn, encode_image(page));
+    if (const auto written = branch.store().write(std::move(set)); !written) {
+        spdlog::warn("{}: could not store an image: {}", describe(branch, chain.object), written.error().to_string());
+        return;
+    }
+    metrics_.images_written_back.fetch_add(1, std::memory_order_relaxed);
+}
+
+Result<void> PageReader::read(const Branch& branch, const pg::RelationFork& fork, std::uint32_t first, std::span<std::byte> out,
+                              Lsn at) {
+    BOUGH_CHECK(out.size() % pg::kPageBytes == 0);
+    const auto begun = std::chrono::steady_clock::now();
+    const auto source = read_fork(branch, fork, first, out, at);
+    if (!source) {
+        metrics_.failures.fetch_add(1, std::memory_order_relaxed);
+        return source.error();
+    }
+    LatencyHistogram& histogram = *source == Source::redo    ? metrics_.latency_redo
+                                  : *source == Source::edits ? metrics_.latency_edits
+                                                             : metrics_.latency_image;
+    histogram.add(std::chrono::steady_clock::now() - begun);
+    return {};
+}
+
+Result<PageReader::Source> PageReader::read_fork(const Branch& branch, const pg::RelationFork& fork, std::uint32_t first,
+                                                 std::span<std::byte> out, Lsn at) {
+    const std::size_t pages = out.size() / pg::kPageBytes;
+    Cursor cursor = branch.store().cursor();
+    BOUGH_ASSIGN(const auto length, read_fork_length(cursor, branch, fork, at));
+    const std::uint32_t end = length.value_or(0);
+    const std::size_t there = first < end ? std::min<std::size_t>(pages, end - first) : 0;
+    if (there < pages) {
+        std::ranges::fill(out.subspan(there * pg::kPageBytes), std::byte{0});
+        metrics_.pages_beyond_end.fetch_add(pages - there, std::memory_order_relaxed);
+        if (!length)
+            spdlog::debug("branch {}: read of {}/{}/{} fork {}, which is not there at {}", branch.name(),
+                          fork.relation.tablespace, fork.relation.database, fork.relation.number,
+                          static_cast<int>(fork.fork), at.to_string());
+    }
+    if (there == 0) return Source::image;
+    return read_pages(branch, ObjectKey::page({fork, first}), cursor, there, out, at);
+}
+
+Result<void> PageReader::read_slru(const Branch& branch, pg::Slru slru, std::uint32_t first, std::span<std::byte> out, Lsn at) {
+    BOUGH_CHECK(out.size() % pg::kPageBytes == 0);
+    Cursor cursor = branch.store().cursor();
+    const auto source = read_pages(branch, ObjectKey::slru_page(slru, first), cursor, out.size() / pg::kPageBytes, out, at);
+    if (!source) return source.error();
+    return {};
+}
+
+}  // namespace bough::pageserver

@@ -1,0 +1,68 @@
+// GetPage: pages as of an LSN, put together from their versions.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "bough/error.hpp"
+#include "bough/lsn.hpp"
+#include "pageserver/branching/branch.hpp"
+#include "pageserver/page_store/page_version.hpp"
+#include "pageserver/read/latency_histogram.hpp"
+#include "pageserver/read/page_redo.hpp"
+#include "pg/page_tag.hpp"
+
+namespace bough::pageserver {
+
+// Counts since the process began. Thread-safe.
+struct PageReaderMetrics {
+    std::atomic<std::uint64_t> pages_from_image{0};
+    std::atomic<std::uint64_t> pages_from_edits{0};
+    std::atomic<std::uint64_t> pages_from_redo{0};
+    std::atomic<std::uint64_t> pages_beyond_end{0};
+    std::atomic<std::uint64_t> records_applied{0};
+    std::atomic<std::uint64_t> images_written_back{0};
+    std::atomic<std::uint64_t> failures{0};
+    // Of requests for pages of relations, by the dearest thing that one of their pages took.
+    LatencyHistogram latency_image;
+    LatencyHistogram latency_edits;
+    LatencyHistogram latency_redo;
+};
+
+// Thread-safe; takes no lock of its own. Callers see to it that the branch is readable at the LSN (Branch::readable_at).
+class PageReader {
+public:
+    // Chains longer than this are cut: the page is stored back as an image in the place of its newest version read.
+    static constexpr std::size_t kChainStepsMax = 64;
+
+    PageReader(PageRedo& redo, PageReaderMetrics& metrics) : redo_(redo), metrics_(metrics) {}
+
+    // Blocks [first, first + pages) of the fork, where `out` has pages * kPageBytes bytes. Blocks at or beyond the fork's end
+    // are zeros, and so is a fork that does not exist. Errors: corrupt, io, what redo says.
+    Result<void> read(const Branch& branch, const pg::RelationFork& fork, std::uint32_t first, std::span<std::byte> out, Lsn at);
+
+    // Pages [first, first + pages) of an SLRU; pages that no version tells of are zeros.
+    Result<void> read_slru(const Branch& branch, pg::Slru slru, std::uint32_t first, std::span<std::byte> out, Lsn at);
+
+private:
+    struct Chain;
+    enum class Source { image, edits, redo };
+    // Fills `out` from the newest image, or leaves in `chain` what is to be done on top of it.
+    Result<void> collect(const Branch& branch, const ObjectKey& object, Lsn at, Cursor& cursor, pg::Page out, Chain& chain);
+    Result<void> rebuild(const Branch& branch, std::span<Chain> chains, std::span<std::byte> out);
+    static void take_records(Chain& chain, std::vector<RedoRecord>& records);
+    Result<Source> read_fork(const Branch& branch, const pg::RelationFork& fork, std::uint32_t first, std::span<std::byte> out,
+                             Lsn at);
+    Result<Source> read_pages(const Branch& branch, ObjectKey first, Cursor& cursor, std::size_t pages, std::span<std::byte> out,
+                              Lsn at);
+    void write_back(const Branch& branch, const Chain& chain, pg::ConstPage page);
+
+    PageRedo& redo_;
+    PageReaderMetrics& metrics_;
+};
+
+}  // namespace bough::pageserver
