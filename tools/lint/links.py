@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Every relative link in a Markdown file leads to a file of the tree, and its #anchor to a heading there. So does every path in
-backticks that begins with a top-level folder and ends in a file's suffix."""
+backticks that begins with a top-level folder and ends in a file's suffix, and every test_name in backticks."""
 import functools
 import os
 import re
@@ -11,6 +11,7 @@ from tree import ROOT, files, report, text
 LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)")
 NAMED_FILE = re.compile(r"`((?:docs|src|include|proto|tools|tests|bench|cmake|docker|packaging|pageserver|safekeeper|compute|control|cli)"
                         r"/[\w./-]+\.(?:md|hpp|h|cpp|c|py|sh|txt|cmake|yaml))`")
+NAMED_TEST = re.compile(r"`(test_\w+)`")
 FENCE = re.compile(r"^\s*```.*?^\s*```", re.M | re.S)
 
 
@@ -26,6 +27,7 @@ def anchors(name):
 
 def main():
     problems = []
+    tests = {test for name in files("_test.py") for test in re.findall(r"def (test_\w+)", text(name))}
     for name in files(".md"):
         content = FENCE.sub("", text(name))
         folder = os.path.dirname(name)
@@ -41,6 +43,7 @@ def main():
         for path in NAMED_FILE.findall(content):
             if not (ROOT / path).exists() and not (ROOT / folder / path).exists():
                 problems.append(f"{name}: names a file that is not there: {path}")
+        problems += [f"{name}: names a test that is not there: {test}" for test in NAMED_TEST.findall(content) if test not in tests]
     return report(problems)
 
 
