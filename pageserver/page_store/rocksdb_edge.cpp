@@ -14,7 +14,12 @@ Error error_of_status(const rocksdb::Status& status, std::string_view doing) {
         code = ErrorCode::io;
     else if (status.IsBusy() || status.IsTimedOut() || status.IsShutdownInProgress())
         code = ErrorCode::unavailable;
-    return Error{code, std::string(doing) + ": " + status.ToString(), {}};
+    std::string message = std::string(doing) + ": " + status.ToString();
+    // Where an SST file is missing, RocksDB ends by naming the other ending that it tried last.
+    constexpr std::string_view kOldEnding = ".ldb";
+    for (std::size_t at = message.find(kOldEnding); at != std::string::npos; at = message.find(kOldEnding, at))
+        message.replace(at, kOldEnding.size(), ".sst");
+    return Error{code, std::move(message), {}};
 }
 
 rocksdb::Options database_options(const StoreResources::Options& options, rocksdb::Env* env,

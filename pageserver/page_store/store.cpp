@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "bough/check.hpp"
+#include "pageserver/page_store/damage.hpp"
 #include "pageserver/page_store/rocksdb_edge.hpp"
 
 namespace bough::pageserver {
@@ -78,7 +79,14 @@ Result<std::unique_ptr<Store::Impl>> Store::Impl::open(const std::filesystem::pa
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
     const auto status = rocksdb::DB::Open(options, directory.string(), families, &handles, &db);
-    if (!status.ok()) return error_of_status(status, "could not open the page store \"" + directory.string() + "\"");
+    if (!status.ok()) {
+        Error error = error_of_status(status, "could not open the page store \"" + directory.string() + "\"");
+        if (status.IsCorruption()) {
+            const std::string damaged = unreadable_files(directory, families[0].options);
+            if (!damaged.empty()) error.message += "; damaged: " + damaged;
+        }
+        return error;
+    }
     impl->db.reset(db);
     impl->versions.reset(handles[0]);
     impl->metadata.reset(handles[1]);

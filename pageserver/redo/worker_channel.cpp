@@ -66,7 +66,7 @@ WorkerChannel::State WorkerChannel::receive_some() {
 void WorkerChannel::finish(WorkerCall& call, const RedoReply& reply) {
     if (reply.ok) {
         std::memcpy(call.page, reply.body.data(), pg::kPageBytes);
-        *call.result = {};
+        call.result->emplace();
         return;
     }
     const std::string_view text(reinterpret_cast<const char*>(reply.body.data()), reply.body.size());
