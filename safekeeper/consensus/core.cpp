@@ -36,8 +36,7 @@ Core::Core(Durable durable, LogPosition log) : durable_(std::move(durable)), log
 
 std::vector<Action> Core::start() {
     BOUGH_CHECK(state_ == State::resting);
-    bool begun = !durable_.history.empty() && durable_.history.last().term == durable_.promised;
-    if (begun) follow({});
+    if (begun()) follow({});
     count_quorum();
     return std::exchange(actions_, {});
 }
@@ -112,7 +111,7 @@ void Core::on(const BeginRequested& event) {
         return refuse({ErrorCode::out_of_range,
                        "term cannot begin at " + event.begin_lsn.to_string() + ": the branch starts at " +
                            durable_.start_lsn.to_string(), {}});
-    if (durable_.history.last().term == event.term)
+    if (begun())
         begin_again(event);
     else
         begin_new(event);
@@ -181,7 +180,7 @@ void Core::on(const TailCut& event) {
 void Core::persist(Durable durable) {
     // What was learnt while the request was under way stays learnt.
     durable.commit_lsn = std::max(durable.commit_lsn, durable_.commit_lsn);
-    durable_ = std::move(durable);
+    durable_before_ = std::exchange(durable_, std::move(durable));
     state_ = State::persisting;
     actions_.push_back(Persist{durable_});
 }
@@ -199,6 +198,17 @@ void Core::on(const Persisted&) {
     end_work(State::resting);
     follow(begin.request.donors);
     count_quorum();
+}
+
+// As if the request had not come; but a stream that was dropped for it is taken up again, and a tail that was cut stays cut.
+void Core::on(const PersistFailed& event) {
+    BOUGH_CHECK(state_ == State::persisting);
+    durable_before_.commit_lsn = durable_.commit_lsn;
+    durable_ = std::move(durable_before_);
+    if (auto* vote = std::get_if<Vote>(&work_)) actions_.push_back(Refuse{vote->request, event.error});
+    refuse_waiting_begins(event.error);
+    end_work(State::resting);
+    if (begun()) follow({});
 }
 
 void Core::end_work(State state) {

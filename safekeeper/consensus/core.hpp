@@ -53,6 +53,7 @@ private:
     void on(const StreamDropped& event);
     void on(const TailCut& event);
     void on(const Persisted& event);
+    void on(const PersistFailed& event);
     void on(const LogFlushed& event);
     void on(const CatchUpFailed& event);
     void on(const PeerReported& event);
@@ -64,6 +65,7 @@ private:
     void begin_again(const BeginRequested& event);
     void begin_new(const BeginRequested& event);
     void persist(Durable durable);
+    bool begun() const { return !durable_.history.empty() && durable_.history.last().term == durable_.promised; }
     void follow(const std::vector<Peer>& chosen_donors);
     void end_work(State state);
     void answer_waiting_begins();
@@ -73,6 +75,7 @@ private:
     Term last_term() const { return durable_.history.up_to(log_.end).last().term; }
 
     Durable durable_;
+    Durable durable_before_;  // while persisting: what certainly is on disk
     LogPosition log_;
     State state_ = State::resting;
     Work work_;

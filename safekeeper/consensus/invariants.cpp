@@ -37,7 +37,8 @@ void Invariants::check_state() const {
 }
 
 void Invariants::check_against_before() const {
-    BOUGH_CHECK(core_.durable().promised >= before_.durable.promised);
+    // What was promised may be taken back only while it is not known to be on disk, and nobody was answered.
+    BOUGH_CHECK(core_.durable().promised >= persisted_.promised);
     BOUGH_CHECK(core_.durable().commit_lsn >= before_.durable.commit_lsn);
     BOUGH_CHECK(core_.readable_end() >= before_.readable_end);
     BOUGH_CHECK(core_.durable().start_lsn == before_.durable.start_lsn);

@@ -29,6 +29,7 @@ struct EventText {
         return e.log ? "tail cut: " + text(*e.log) : "tail not cut: " + e.log.error().message;
     }
     std::string operator()(const Persisted&) const { return "persisted"; }
+    std::string operator()(const PersistFailed& e) const { return "not persisted: " + e.error.message; }
     std::string operator()(const LogFlushed& e) const { return "log flushed: " + text(e.log); }
     std::string operator()(const CatchUpFailed& e) const { return "catch-up failed: " + e.error.message; }
     std::string operator()(const PeerReported& e) const {

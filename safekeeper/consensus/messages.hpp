@@ -39,6 +39,10 @@ struct TailCut {
     Result<LogPosition> log;  // an error: the log is not what the history says
 };
 struct Persisted {};
+// What was durable before still is, and nothing else.
+struct PersistFailed {
+    Error error;
+};
 // The stream, or the catch-up, has brought durable bytes.
 struct LogFlushed {
     LogPosition log;
@@ -59,8 +63,8 @@ struct CommitLearnt {
     Lsn lsn;
 };
 
-using Event = std::variant<VoteRequested, BeginRequested, StreamDropped, TailCut, Persisted, LogFlushed, CatchUpFailed,
-                           PeerReported, CommitLearnt>;
+using Event = std::variant<VoteRequested, BeginRequested, StreamDropped, TailCut, Persisted, PersistFailed, LogFlushed,
+                           CatchUpFailed, PeerReported, CommitLearnt>;
 
 // --- actions, to be performed in the order given --------------------------------------------------------------------------
 
@@ -70,7 +74,7 @@ struct DropStream {};
 struct CutTail {
     Lsn lsn;
 };
-// Make this durable: Persisted.
+// Make this durable: Persisted, PersistFailed.
 struct Persist {
     Durable durable;
 };

@@ -99,6 +99,7 @@ private:
         if (verb == "cut") return TailCut{log_of(words, 1)};
         if (verb == "not-cut") return TailCut{Error{ErrorCode::corrupt, "no record ends there", {}}};
         if (verb == "persisted") return Persisted{};
+        if (verb == "not-persisted") return PersistFailed{{ErrorCode::io, "no space left on device", {}}};
         if (verb == "flushed") return LogFlushed{log_of(words, 1)};
         if (verb == "catch-up-failed") return CatchUpFailed{{ErrorCode::unavailable, "no donor answers", {}}};
         if (verb == "peer") return PeerReported{words.at(1), term(words.at(2)), lsn(words.at(3))};

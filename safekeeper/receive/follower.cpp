@@ -37,7 +37,7 @@ void Follower::follow(Task task, bool now) {
         task_ = std::move(task);
         ++task_number_;
     }
-    if (std::this_thread::get_id() == thread_.get_id()) return;
+    if (std::this_thread::get_id() == runner_.load()) return;
     if (now) return start_thread();
     probe_interval_ = kProbeMin;
     next_probe_ = {};
@@ -50,7 +50,10 @@ void Follower::start_thread() {
     asleep_ = false;
     stopping_ = false;
     stop_.reset();
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] {
+        runner_ = std::this_thread::get_id();
+        run();
+    });
 }
 
 void Follower::stop() {
@@ -212,6 +215,7 @@ Result<Upstream> Follower::connect_to_peer(const consensus::Peer& peer, Term ter
 
 // Until `limit` is reached; without one, until the stream ends or the task changes.
 Result<void> Follower::receive(Upstream& upstream, std::optional<Lsn> limit) {
+    BOUGH_TRY(listener_.before_receiving());
     BOUGH_TRY(log_.begin_receiving());
     BOUGH_TRY(upstream.start_replication(log_.next()));
     BOUGH_TRY(upstream.reply(log_.position().flush, false));

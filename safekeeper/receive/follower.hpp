@@ -24,6 +24,8 @@ namespace bough::safekeeper::receive {
 class FollowerListener {
 public:
     virtual ~FollowerListener() = default;
+    // Before the first byte is written.
+    virtual Result<void> before_receiving() = 0;
     virtual void log_flushed(const consensus::LogPosition& log) = 0;
     virtual void catch_up_failed(const Error& error) = 0;
 };
@@ -85,6 +87,7 @@ private:
     std::atomic<bool> connected_{false};
     std::atomic<bool> asleep_{false};
     std::thread thread_;
+    std::atomic<std::thread::id> runner_{};  // the follower's thread while it runs
     std::chrono::steady_clock::time_point next_probe_{};
     std::chrono::milliseconds probe_interval_{0};
 

@@ -1,0 +1,24 @@
+// The safekeeper's admin HTTP: docs/protocols/admin_http.md.
+#pragma once
+
+#include <string>
+
+#include "http/router.hpp"
+#include "safekeeper/branch/branch_set.hpp"
+#include "safekeeper/exchange/position_exchange.hpp"
+#include "safekeeper/serve/wal_listener.hpp"
+
+namespace bough::safekeeper::admin {
+
+struct Api {
+    BranchSet& branches;
+    exchange::PositionExchange& exchange;
+    const serve::WalListener& wal_listener;
+    std::string own_address;  // taken out of the peers that a launcher names
+    std::string boot_id;
+};
+
+// Handlers may block for as long as a catch-up takes (kBeginTimeout). What `api` refers to outlives the router.
+http::Router make_router(const Api& api);
+
+}  // namespace bough::safekeeper::admin
