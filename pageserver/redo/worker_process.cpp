@@ -123,6 +123,8 @@ struct Launched {
 
 // When this returns only the child holds its end of the socket, so that its death is seen.
 Result<Launched> launch(const WorkerCommand& command) {
+    if (access(command.postgres.c_str(), X_OK) != 0)
+        return io_error(fmt::format("could not execute \"{}\"", command.postgres.string()), errno);
     std::array<int, 2> pair{};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
         return io_error("could not create a socket pair", errno);
