@@ -7,6 +7,7 @@
 #include "page_client.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_tablespace_d.h"
@@ -174,14 +175,17 @@ process_utility(PlannedStmt *planned, const char *query, bool read_only_tree, Pr
 	switch (nodeTag(statement))
 	{
 		case T_CreatedbStmt:
+			PreventInTransactionBlock(context == PROCESS_UTILITY_TOPLEVEL, "CREATE DATABASE");
 			before_create_database((CreatedbStmt *) statement);
 			break;
 		case T_AlterDatabaseStmt:
 			{
 				const char *tablespace = option_of(((AlterDatabaseStmt *) statement)->options, "tablespace");
 
-				if (tablespace != NULL)
-					moved = before_move_database((AlterDatabaseStmt *) statement, tablespace, &moved_from);
+				if (tablespace == NULL)
+					break;
+				PreventInTransactionBlock(context == PROCESS_UTILITY_TOPLEVEL, "ALTER DATABASE SET TABLESPACE");
+				moved = before_move_database((AlterDatabaseStmt *) statement, tablespace, &moved_from);
 				break;
 			}
 		case T_DropdbStmt:

@@ -16,10 +16,13 @@
 
 /* Pages taken from the socket at once. */
 #define PAGES_PER_RECEIVE 16
-#define TOKEN_BYTES_MAX 4096
+#define TOKEN_BYTES_MAX 2048
+#define NAME_BYTES_MAX 512
 #define TEXT_BYTES_MAX 4096		/* a refusal's message and hint together */
 
 StaticAssertDecl(BOUGH_PAGE_BYTES == BLCKSZ, "the page service's pages are Postgres's");
+StaticAssertDecl(sizeof(BoughHello) + TOKEN_BYTES_MAX + 2 * NAME_BYTES_MAX <= BOUGH_REQUEST_BODY_BYTES_MAX,
+				 "every hello fits into a request");
 
 typedef enum
 {
@@ -101,7 +104,8 @@ bough_page_client_refusal_is_passing(int sqlstate)
 	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_CONNECTION_EXCEPTION ||
 		ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_INSUFFICIENT_RESOURCES ||
 		sqlstate == ERRCODE_ADMIN_SHUTDOWN || sqlstate == ERRCODE_CRASH_SHUTDOWN ||
-		sqlstate == ERRCODE_CANNOT_CONNECT_NOW;
+		sqlstate == ERRCODE_CANNOT_CONNECT_NOW ||
+		sqlstate == ERRCODE_QUERY_CANCELED;	/* it has not ingested enough yet */
 }
 
 static void
@@ -256,14 +260,14 @@ read_token(char *token)
 static bool
 send_hello(void)
 {
-	char		frame[sizeof(BoughFrameHeader) + sizeof(BoughHello) + TOKEN_BYTES_MAX + 2 * 1024];
+	char		frame[sizeof(BoughFrameHeader) + sizeof(BoughHello) + TOKEN_BYTES_MAX + 2 * NAME_BYTES_MAX];
 	BoughFrameHeader *header = (BoughFrameHeader *) frame;
 	BoughHello *hello = (BoughHello *) (header + 1);
 	char	   *at = (char *) (hello + 1);
 	size_t		project_length = strlen(bough_project);
 	size_t		branch_length = strlen(bough_branch);
 
-	if (project_length > 1024 || branch_length > 1024)
+	if (project_length > NAME_BYTES_MAX || branch_length > NAME_BYTES_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"bough.project\" or \"bough.branch\" is too long")));

@@ -43,7 +43,10 @@ extern void bough_presence_set_file_state(const BoughManifestEntry *entry, Bough
 static inline bool
 bough_presence_is_complete(const BoughManifestEntry *entry)
 {
-	return pg_atomic_read_u32(&bough_presence_forks[bough_manifest_index(entry)].absent_blocks) == 0;
+	bool		complete = pg_atomic_read_u32(&bough_presence_forks[bough_manifest_index(entry)].absent_blocks) == 0;
+
+	pg_read_barrier();
+	return complete;
 }
 
 /* `block` is within the entry. True means that the local file has it: what was written before the bit was set is seen. */
