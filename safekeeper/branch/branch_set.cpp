@@ -87,12 +87,11 @@ void BranchSet::stop() {
 }
 
 void BranchSet::keep_house() {
-    for (;;) {
-        pollfd stop{stop_.descriptor(), POLLIN, 0};
-        if (::poll(&stop, 1, static_cast<int>(std::chrono::milliseconds(kHousekeepingInterval).count())) > 0) return;
+    pollfd stop{stop_.descriptor(), POLLIN, 0};
+    do {
         auto now = std::chrono::steady_clock::now();
         for (const auto& branch : branches()) branch->housekeep(now);
-    }
+    } while (::poll(&stop, 1, static_cast<int>(std::chrono::milliseconds(kHousekeepingInterval).count())) == 0);
 }
 
 Result<bool> BranchSet::create(const BranchName& name, const BranchOrigin& origin) {

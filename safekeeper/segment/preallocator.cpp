@@ -12,6 +12,7 @@
 #include <spdlog/spdlog.h>
 
 #include "safekeeper/segment/durable_file.hpp"
+#include "safekeeper/segment/empty_segment.hpp"
 
 namespace bough::safekeeper::segment {
 namespace {
@@ -26,6 +27,7 @@ Result<void> make_zeros(const WalPlace& place, pg::SegmentNumber segment) {
     temporary += ".tmp";
     BOUGH_ASSIGN(auto file, open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC));
     auto written = write_zeros(file.get(), 0, place.segment_bytes, temporary);
+    if (written) written = write_at(file.get(), empty_segment_header(place, segment), 0, temporary);
     if (!written) {
         ::unlink(temporary.c_str());
         return written;

@@ -22,12 +22,14 @@ Result<void> WalLog::recover(RecordBoundary known) {
                          "this safekeeper's disk has lost data; replace the safekeeper"};
     }
     // Records behind `known` may lie in the page cache alone, if only the process died.
-    for (auto segment = place_.segment_at(known.end); place_.begin_of(segment) < found.end; ++segment.value) {
-        auto path = place_.path_of(segment);
-        BOUGH_ASSIGN(auto file, open_file(path, O_RDWR));
-        sync_file(file.get(), path);
+    if (found.end > known.end) {
+        for (auto segment = place_.segment_at(known.end); place_.begin_of(segment) < found.end; ++segment.value) {
+            auto path = place_.path_of(segment);
+            BOUGH_ASSIGN(auto file, open_file(path, O_RDWR));
+            sync_file(file.get(), path);
+        }
+        sync_directory(place_.directory);
     }
-    if (found.end > known.end) sync_directory(place_.directory);
     position_ = {found.end, found.end, found.start};
     next_ = found.end;
     appended_ = found;

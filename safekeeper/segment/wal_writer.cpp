@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "bough/check.hpp"
+#include "pg/wal_format.hpp"
+#include "safekeeper/segment/empty_segment.hpp"
 
 namespace bough::safekeeper::segment {
 namespace {
@@ -33,13 +35,15 @@ Result<void> WalWriter::open(pg::SegmentNumber segment) {
     file_.close();
     open_.reset();
     auto opened = open_file(path, O_RDWR);
-    if (!opened && opened.error().code == ErrorCode::not_found) {
+    bool made = !opened && opened.error().code == ErrorCode::not_found;
+    if (made) {
         opened = open_file(path, O_RDWR | O_CREAT);
         new_name_ = true;
         unsynced_ = true;
     }
     if (!opened) return opened.error();
     file_ = std::move(*opened);
+    if (made) BOUGH_TRY(write_at(file_.get(), empty_segment_header(place_, segment), 0, path));
     struct stat status {};
     if (::fstat(file_.get(), &status) != 0) return io_error("could not stat \"" + path.string() + "\"", errno);
     if (static_cast<std::uint64_t>(status.st_size) < place_.segment_bytes) {
@@ -58,7 +62,9 @@ Result<void> WalWriter::prepare(Lsn at) {
     struct stat status {};
     if (::fstat(file_.get(), &status) != 0) return io_error("could not stat \"" + path.string() + "\"", errno);
     if (static_cast<std::uint64_t>(status.st_blocks) * 512 >= place_.segment_bytes) return {};
-    BOUGH_TRY(write_zeros(file_.get(), place_.offset_of(at), place_.segment_bytes, path));
+    // The header of an empty segment stays.
+    auto from = std::max<std::uint64_t>(place_.offset_of(at), sizeof(pg::WalLongPageHeader));
+    BOUGH_TRY(write_zeros(file_.get(), from, place_.segment_bytes, path));
     unsynced_ = true;
     sync();
     return {};
