@@ -31,7 +31,7 @@ void check_record_for_page(const v15::Record& record, const WalRecord& wal, cons
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     std::vector<std::byte> bytes(reinterpret_cast<const std::byte*>(data), reinterpret_cast<const std::byte*>(data) + size);
     // The stream has checked the length before, so most inputs should have it right.
-    if (size >= 24 && (data[0] & 1) == 0) store(bytes.data(), static_cast<std::uint32_t>(size));
+    if (size >= 24 && data[3] != 0xFF) store(bytes.data(), static_cast<std::uint32_t>(size));
     const WalRecord wal{Lsn{0x1000028}, Lsn{0x1000028 + max_align(size)}, bytes};
 
     v15::Record record;

@@ -46,12 +46,12 @@ void round_trip(ByteReader input) {
     const Lsn begin{0x500000 + std::uint64_t{input.take<std::uint8_t>()} * 8};
     auto writer = WalPageWriter::open(SystemId{77}, kSegment, 1, begin, {});
     if (!writer) return;
-    const std::size_t piece = 1 + input.take<std::uint16_t>();
+    const std::size_t piece = 64 + input.take<std::uint16_t>();
     const auto damage_at = input.take<std::uint16_t>(), damage = std::uint16_t{input.take<std::uint8_t>()};
     std::size_t written = 0;
     Lsn previous{1};
-    for (; input.left() >= 2 && written < 64; ++written) {
-        const std::vector<std::byte> data(input.take<std::uint16_t>(), std::byte{7});
+    for (; input.left() >= 2 && written < 12; ++written) {
+        const std::vector<std::byte> data(input.take<std::uint16_t>() % 18000, std::byte{7});
         previous = writer->append(as_bytes(make_record(10, 0, 3, previous, data))).start;
     }
     std::vector<std::byte> bytes(writer->bytes().begin() + static_cast<std::ptrdiff_t>(begin - writer->begin()), writer->bytes().end());
