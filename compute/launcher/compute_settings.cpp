@@ -5,14 +5,14 @@
 namespace bough::compute {
 namespace {
 
-// A value in postgresql.conf's quoting.
-std::string quoted(const std::string& value) {
-    std::string result = "'";
-    for (char c : value) {
-        if (c == '\'' || c == '\\') result += c;
+// One item of a setting that is a list of paths, as the command line takes it: in double quotes, since a path may hold a comma.
+std::string list_item(const std::string& path) {
+    std::string result = "\"";
+    for (char c : path) {
+        if (c == '"') result += c;
         result += c;
     }
-    return result + "'";
+    return result + "\"";
 }
 
 constexpr std::string_view kDefaults =
@@ -68,14 +68,14 @@ Result<void> write_settings(const std::filesystem::path& directory, const Settin
 
 std::vector<std::string> fixed_settings(const Settings& settings) {
     const std::pair<const char*, std::string> fixed[] = {
-        {"shared_preload_libraries", quoted(settings.extension)},
+        {"shared_preload_libraries", list_item(settings.extension)},
         {"bough.pageserver", settings.pageserver},
         {"bough.project", settings.project.str()},
         {"bough.branch", settings.branch.str()},
         {"bough.start_lsn", settings.start_lsn.to_string()},
         {"listen_addresses", settings.listen_address},
         {"port", std::to_string(settings.port)},
-        {"unix_socket_directories", quoted(settings.socket_directory.string())},
+        {"unix_socket_directories", list_item(settings.socket_directory.string())},
         {"unix_socket_permissions", "0700"},
         // Durability is the quorum's; local files are never recovered from (design: full_page_writes and fsync off).
         {"synchronous_standby_names", quorum(settings.safekeepers)},
