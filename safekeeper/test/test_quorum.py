@@ -150,14 +150,14 @@ def test_a_safekeeper_that_was_away_catches_up_from_a_donor(pg, safekeepers):
 
 def test_a_divergent_tail_is_cut(pg, safekeepers, workdir):
     members = safekeepers(3)
-    other = pg.copy_to(workdir / "other")
     branch = start_branch(pg, members)
     with pg.connect() as connection:
-        connection.execute("create table both (i int)")
+        connection.execute("create table shared (i int)")
+    settled(members, branch)
     pg.stop()
     point, _ = pg.end_of_log()
     wait_until(lambda: ends(members, branch) == [point] * 3, what="the shutdown checkpoint")
-    other = pg.copy_to(workdir / "second")
+    other = pg.copy_to(workdir / "other")
 
     # Term 2: its compute reaches one safekeeper only, which is cut off from the others.
     elect(members, branch, pg.source)
@@ -208,6 +208,7 @@ def test_the_longer_log_of_an_older_term_does_not_win(pg, safekeepers, workdir):
     """As the test before, but the election is among the one with the longer log and one with the newer term."""
     members = safekeepers(3)
     branch = start_branch(pg, members)
+    wait_until(lambda: all(m.position(branch)["streaming"] for m in members), what="the streams")
     pg.stop()
     point, _ = pg.end_of_log()
     wait_until(lambda: ends(members, branch) == [point] * 3, what="the shutdown checkpoint")
