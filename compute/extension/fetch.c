@@ -240,7 +240,7 @@ bough_fetch_ahead(BoughPass *pass)
 		bough_page_client_requests_under_way() >= BOUGH_REQUESTS_UNDER_WAY_MAX / 2 ||
 		bough_page_client_pages_under_way() + bough_readahead > PAGES_UNDER_WAY_MAX)
 		return;
-	count = bough_presence_absent_run(pass->entry, first, bough_readahead_widen(pass));
+	count = bough_presence_absent_run(pass->entry, first, bough_readahead_widen(pass, first));
 	if (count == 0 || expects(pass->entry, first))
 		return;
 	if (request(pass->entry, first, count))
@@ -275,8 +275,11 @@ bough_fetch_block(SMgrRelation relation, BoughPass *pass, BlockNumber block, cha
 		if (!expects(entry, block) && bough_page_client_requests_under_way() < BOUGH_REQUESTS_UNDER_WAY_MAX)
 		{
 			if (count == 0)
-				count = bough_readahead_widen(pass);
+				count = bough_readahead_widen(pass, block);
 			if (!request_on_pass(pass, block, one_block ? 1 : count))
+				continue;
+			/* Asked for nothing: it became present since we looked, and there is no reply to wait for. */
+			if (!expects(entry, block))
 				continue;
 			bough_fetch_ahead(pass);
 			if (!bough_page_client_connected())
@@ -324,7 +327,7 @@ bough_fetch_soon(const BoughManifestEntry *entry, BlockNumber block)
 			return;
 		bough_count(BOUGH_COUNT_CONNECTIONS, 1);
 	}
-	if (request_on_pass(pass, block, bough_readahead_widen(pass)))
+	if (request_on_pass(pass, block, bough_readahead_widen(pass, block)))
 		bough_count(BOUGH_COUNT_READAHEAD_PAGES, 1);
 }
 
