@@ -18,6 +18,7 @@ int			bough_readahead = 64;
 int			bough_fetch_timeout = 60 * 1000;
 
 static char *start_lsn_text;
+static int	term;				/* shown only: the safekeepers ask for it */
 
 static bool
 check_start_lsn(char **value, void **extra, GucSource source)
@@ -64,6 +65,9 @@ bough_settings_define(void)
 	define_text("bough.branch", "Branch that this compute serves.", &bough_branch, 0);
 	DefineCustomStringVariable("bough.start_lsn", "WAL position on the branch at which this compute began.", NULL,
 							   &start_lsn_text, "", PGC_POSTMASTER, 0, check_start_lsn, assign_start_lsn, NULL);
+	DefineCustomIntVariable("bough.term", "Term in which this compute writes its branch.",
+							"A safekeeper that has promised another term takes no WAL from it.", &term, 0, 0, INT_MAX,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("bough.readahead", "Largest number of pages that one read asks the pageserver for.",
 							"1 turns reading ahead off.", &bough_readahead, 64, 1, BOUGH_PAGES_PER_REQUEST_MAX,
 							PGC_USERSET, GUC_UNIT_BLOCKS, NULL, NULL, NULL);

@@ -73,6 +73,7 @@ std::vector<std::string> fixed_settings(const Settings& settings) {
         {"bough.project", settings.project.str()},
         {"bough.branch", settings.branch.str()},
         {"bough.start_lsn", settings.start_lsn.to_string()},
+        {"bough.term", std::to_string(settings.term.value)},
         {"listen_addresses", settings.listen_address},
         {"port", std::to_string(settings.port)},
         {"unix_socket_directories", list_item(settings.socket_directory.string())},

@@ -16,6 +16,7 @@ struct Settings {
     ProjectId project;
     BranchId branch;
     Lsn start_lsn;
+    Term term;                                // that the safekeepers began for this compute
     std::string pageserver;                   // address of the page service, e.g. "unix:/run/bough/pageserver.sock"
     std::string extension;                    // absolute path of bough.so
     std::filesystem::path socket_directory;   // of mode 0700: who can reach it is the operator

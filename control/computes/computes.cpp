@@ -97,8 +97,8 @@ std::shared_ptr<Computes::Compute> Computes::compute_of(const BranchRow& branch)
 std::filesystem::path Computes::directory_of(const BranchRow& branch) const { return options_.directory / branch.project.str() / branch.id.str(); }
 std::filesystem::path Computes::log_of(const BranchRow& branch) const { return options_.log_directory / ("compute-" + branch.id.str() + ".log"); }
 
-compute::Settings Computes::settings_of(const BranchRow& branch, Lsn start_lsn) const {
-    return {branch.project,  branch.id, start_lsn, options_.pageserver, options_.extension, options_.socket_directory, "127.0.0.1", branch.port,
+compute::Settings Computes::settings_of(const BranchRow& branch, Lsn start_lsn, Term term) const {
+    return {branch.project,  branch.id, start_lsn, term, options_.pageserver, options_.extension, options_.socket_directory, "127.0.0.1", branch.port,
             quorum_.names()};
 }
 
@@ -171,7 +171,7 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
         }
     }
     BOUGH_TRY(compute::make_directory(directory, {basebackup, elected.start.lsn, elected.start.prev_lsn, prefix}));
-    auto settings = settings_of(branch, elected.start.lsn);
+    auto settings = settings_of(branch, elected.start.lsn, elected.term);
     BOUGH_TRY(compute::write_settings(directory, settings));
     BOUGH_TRY(write_launch_record(directory, {elected.term, elected.start.lsn, elected.start.prev_lsn, elected.order.history}));
     BOUGH_ASSIGN(pid_t pid, compute::start_postmaster(options_.bindir, directory, settings, log_of(branch)));

@@ -69,7 +69,7 @@ public:
 private:
     struct Compute;
     std::shared_ptr<Compute> compute_of(const BranchRow& branch);
-    compute::Settings settings_of(const BranchRow& branch, Lsn start_lsn) const;
+    compute::Settings settings_of(const BranchRow& branch, Lsn start_lsn, Term term) const;
     std::filesystem::path directory_of(const BranchRow& branch) const;
     std::filesystem::path log_of(const BranchRow& branch) const;
     Result<void> start_locked(Compute& compute, const BranchRow& branch);
