@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Runs the fuzz targets one after another. Sourced by ./dev; needs $root, say(), fail() and build().
 #
-# A target's corpus stays in build/fuzz/corpus/NAME from run to run and begins with the seeds in tests/fuzz/NAME, where there are
+# A target's corpus stays in build/fuzz/corpus/NAME from run to run and begins with the seeds in tests/fuzz/corpus/, where there are
 # any; an input that makes it crash, hang or swell is kept in build/fuzz/crashes.
 
 # run_fuzz [NAME]... [--seconds N]
@@ -30,7 +30,7 @@ run_fuzz() {
         [ -x "$programs/$name" ] || fail "there is no fuzz target $name" "known: $(cd "$programs" && echo ./* | sed 's,\./,,g')"
         mkdir -p "$root/build/fuzz/corpus/$name"
         seeds=()
-        if [ -d "$root/tests/fuzz/$name" ]; then seeds=("$root/tests/fuzz/$name"); fi
+        if [ -d "$root/tests/fuzz/corpus/${name%_fuzz}" ]; then seeds=("$root/tests/fuzz/corpus/${name%_fuzz}"); fi
         say "fuzz: $name for $seconds seconds"
         "$programs/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=3000 -print_final_stats=1 -verbosity=1 \
             -artifact_prefix="$crashes/$name-" "$root/build/fuzz/corpus/$name" "${seeds[@]}" || failed+=("$name")

@@ -23,7 +23,7 @@ run_tests() {
     local which=(--label-exclude slow)
     [ ${#patterns[@]} = 0 ] || which+=(--tests-regex "$(matching_tests "$build" "${patterns[@]}")")
     GTEST_OUTPUT="xml:$results/gtest/" ctest --test-dir "$build" "${which[@]}" --output-on-failure --parallel "$(nproc)" \
-        --output-junit "$results/ctest.xml" || status=1
+        --output-junit "$results/ctest.xml" --test-output-truncation head || status=1
     /usr/bin/python3 "$root/tools/dev/test_totals.py" "$results" "$status"
 }
 
