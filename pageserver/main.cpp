@@ -126,7 +126,8 @@ Result<void> run(Options options, const sigset_t& signals) {
     StoreResources resources(store_options);
     BOUGH_ASSIGN(const auto projects, Projects::open(options.data_dir, resources));
     BOUGH_ASSIGN(const auto service, PageService::start(std::move(service_options), *projects, reader));
-    Followers followers(reader);
+    HotPages hot_pages(reader);
+    Followers followers(reader, hot_pages);
     AdminApi api({resources, *projects, followers, reader, cluster, reader_metrics, service->metrics(), &pool->metrics(), random_id()});
     http::ServerOptions admin_options;
     admin_options.handler_threads = 24;  // several may wait for ingest

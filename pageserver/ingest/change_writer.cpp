@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::uint32_t kSlruPagesPerSegment = 32;
 constexpr std::size_t kLengthsKeptMax = 1 << 20;
+constexpr std::size_t kHotPagesKeptMax = 4096;
+constexpr std::size_t kPagesCountedMax = 1 << 16;
 constexpr std::size_t kCopyBatchBytes = 1 << 20;
 constexpr std::uint32_t kCopyPagesPerRead = 64;
 
@@ -81,7 +83,11 @@ Result<void> ChangeWriter::commit() {
         return written;
     }
     branch_.publish(finished_);
+    if (committed_hot_pages_.size() > kHotPagesKeptMax) committed_hot_pages_.clear();
+    committed_hot_pages_.insert(committed_hot_pages_.end(), hot_pages_.begin(), hot_pages_.end());
+    hot_pages_.clear();
     if (lengths_.size() > kLengthsKeptMax) lengths_.clear();
+    if (changes_of_pages_.size() > kPagesCountedMax) changes_of_pages_.clear();
     return {};
 }
 
@@ -94,6 +100,18 @@ bool ChangeWriter::write_finished() {
 
 void ChangeWriter::add(const ObjectKey& object, std::string value) {
     changes_.push_back({object, changes_.size(), std::move(value)});
+}
+
+void ChangeWriter::add_change(const ObjectKey& page, pg::PageBase base, std::string value) {
+    add(page, std::move(value));
+    if (base == pg::PageBase::zero) {
+        changes_of_pages_.erase(page);
+        return;
+    }
+    std::uint32_t& changes = changes_of_pages_[page];
+    if (++changes < kHotChanges) return;
+    changes = 0;
+    hot_pages_.push_back(page);
 }
 
 void ChangeWriter::fail(const Error& error) {
@@ -151,18 +169,19 @@ bool ChangeWriter::grow_segment(pg::Slru slru, std::uint32_t page) {
 void ChangeWriter::page_image(const pg::PageTag& tag, pg::ConstPage page) {
     grow_fork(tag);
     add(ObjectKey::page(tag), encode_image(page));
+    changes_of_pages_.erase(ObjectKey::page(tag));
 }
 
 void ChangeWriter::page_record(const pg::PageTag& tag, pg::PageBase base, std::span<const std::byte> record_bytes) {
     if (grow_fork(tag)) base = pg::PageBase::zero;
-    add(ObjectKey::page(tag), encode_record(base, record_start_, record_bytes));
+    add_change(ObjectKey::page(tag), base, encode_record(base, record_start_, record_bytes));
 }
 
 void ChangeWriter::page_edit(const pg::PageTag& tag, bool may_grow, std::string_view edit) {
     const Length old_length = length(ObjectKey::fork_length(tag.fork));
     if (!may_grow && tag.block >= old_length.value_or(0)) return;
     const pg::PageBase base = grow_fork(tag) ? pg::PageBase::zero : pg::PageBase::previous;
-    add(ObjectKey::page(tag), encode_edits(base, edit));
+    add_change(ObjectKey::page(tag), base, encode_edits(base, edit));
 }
 
 void ChangeWriter::fork_create(const pg::RelationFork& fork) {
@@ -264,7 +283,7 @@ void ChangeWriter::slru_zero_page(pg::Slru slru, std::uint32_t page) {
 
 void ChangeWriter::slru_edit(pg::Slru slru, std::uint32_t page, std::string_view edit) {
     const pg::PageBase base = grow_segment(slru, page) ? pg::PageBase::zero : pg::PageBase::previous;
-    add(ObjectKey::slru_page(slru, page), encode_edits(base, edit));
+    add_change(ObjectKey::slru_page(slru, page), base, encode_edits(base, edit));
 }
 
 void ChangeWriter::slru_drop_segments(pg::Slru slru, const SegmentPredicate& drop) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "bough/error.hpp"
@@ -32,6 +33,10 @@ public:
     void drop_record();
     // Writes what is finished and publishes the position.
     Result<void> commit();
+
+    // Pages that were changed very often since they were last asked for here, or since an image; only what is committed.
+    static constexpr std::uint32_t kHotChanges = 256;
+    std::vector<ObjectKey> take_hot_pages() { return std::exchange(committed_hot_pages_, {}); }
 
     // The first thing that went wrong, after which nothing is written any more.
     const std::optional<Error>& failure() const { return failure_; }
@@ -77,6 +82,7 @@ private:
     ChangeWriter(Branch& branch, PageReader& reader, std::int64_t latest_commit_time);
 
     void add(const ObjectKey& object, std::string value);
+    void add_change(const ObjectKey& page, pg::PageBase base, std::string value);
     void fail(const Error& error);
     // Everything of the records before the current one is in the store when this returns true.
     bool write_finished();
@@ -105,6 +111,9 @@ private:
     LogPosition finished_;             // the last finished record
     std::int64_t latest_commit_time_;
     std::unordered_map<ObjectKey, Length, ObjectHash> lengths_;  // as of the record under way; what is not in it is in the store
+    std::unordered_map<ObjectKey, std::uint32_t, ObjectHash> changes_of_pages_;  // since the last image or base, roughly
+    std::vector<ObjectKey> hot_pages_;            // of records not committed yet
+    std::vector<ObjectKey> committed_hot_pages_;  // to be taken; those that nobody takes are forgotten
     std::optional<Error> failure_;
 };
 

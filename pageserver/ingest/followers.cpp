@@ -26,7 +26,7 @@ Result<void> Followers::follow(const std::shared_ptr<Branch>& branch, SystemId s
     old.reset();  // there must never be two
     pg::WalGeometry geometry;
     geometry.system_id = system_id;
-    auto follower = std::make_unique<WalFollower>(branch, reader_, geometry, std::move(safekeepers));
+    auto follower = std::make_unique<WalFollower>(branch, reader_, hot_pages_, geometry, std::move(safekeepers));
     const std::lock_guard lock(mutex_);
     followers_.emplace(branch.get(), std::move(follower));
     return {};

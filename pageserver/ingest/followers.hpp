@@ -17,7 +17,7 @@ namespace bough::pageserver {
 // Thread-safe. Does not survive a restart of the process: whoever wants a branch followed says so again.
 class Followers {
 public:
-    explicit Followers(PageReader& reader) : reader_(reader) {}
+    Followers(PageReader& reader, HotPages& hot_pages) : reader_(reader), hot_pages_(hot_pages) {}
     ~Followers();
     Followers(const Followers&) = delete;
     Followers& operator=(const Followers&) = delete;
@@ -36,6 +36,7 @@ public:
 
 private:
     PageReader& reader_;
+    HotPages& hot_pages_;
     std::mutex changing_;  // one follow() or unfollow() at a time
     mutable std::mutex mutex_;
     std::map<const Branch*, std::unique_ptr<WalFollower>> followers_;  // under mutex_; a follower keeps its branch alive

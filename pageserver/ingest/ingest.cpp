@@ -74,4 +74,6 @@ Result<void> Ingest::feed(std::span<const std::byte> bytes) {
 
 Result<void> Ingest::commit() { return impl_->writer->commit(); }
 
+std::vector<ObjectKey> Ingest::take_hot_pages() { return impl_->writer->take_hot_pages(); }
+
 }  // namespace bough::pageserver

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "bough/error.hpp"
 #include "bough/lsn.hpp"
@@ -34,6 +35,9 @@ public:
 
     // Makes every whole record fed so far readable.
     Result<void> commit();
+
+    // Pages whose chains have become long; of what is committed.
+    std::vector<ObjectKey> take_hot_pages();
 
 private:
     struct Impl;

@@ -19,9 +19,9 @@ constexpr auto kStatusInterval = 1s;
 
 }  // namespace
 
-WalFollower::WalFollower(std::shared_ptr<Branch> branch, PageReader& reader, pg::WalGeometry geometry,
+WalFollower::WalFollower(std::shared_ptr<Branch> branch, PageReader& reader, HotPages& hot_pages, pg::WalGeometry geometry,
                          std::vector<std::string> safekeepers)
-    : branch_(std::move(branch)), reader_(reader), geometry_(geometry), safekeepers_(std::move(safekeepers)) {
+    : branch_(std::move(branch)), reader_(reader), hot_pages_(hot_pages), geometry_(geometry), safekeepers_(std::move(safekeepers)) {
     BOUGH_CHECK(!safekeepers_.empty());
     thread_ = std::thread([this] { run(); });
 }
@@ -111,7 +111,10 @@ Result<void> WalFollower::stream(ReplicationClient& client, Ingest& ingest) {
         const auto wait = dry ? std::chrono::ceil<std::chrono::milliseconds>(next_status - Clock::now()) : 0ms;
         BOUGH_ASSIGN(const auto message, client.next(std::max(wait, 0ms)));
         if (!message) {
-            if (!dry) BOUGH_TRY(ingest.commit());
+            if (!dry) {
+                BOUGH_TRY(ingest.commit());
+                hot_pages_.add(branch_, ingest.take_hot_pages());
+            }
             dry = true;
             continue;
         }
@@ -127,6 +130,7 @@ Result<void> WalFollower::stream(ReplicationClient& client, Ingest& ingest) {
                          {}};
         dry = false;
         BOUGH_TRY(ingest.feed(message->wal));
+        hot_pages_.add(branch_, ingest.take_hot_pages());
         progressed_ = true;
     }
     return {};

@@ -11,6 +11,7 @@
 #include "bough/error.hpp"
 #include "bough/lsn.hpp"
 #include "pageserver/branching/branch.hpp"
+#include "pageserver/ingest/hot_pages.hpp"
 #include "pageserver/ingest/ingest.hpp"
 #include "pageserver/ingest/replication_client.hpp"
 #include "pageserver/ingest/stop_signal.hpp"
@@ -23,7 +24,8 @@ namespace bough::pageserver {
 class WalFollower {
 public:
     // `safekeepers`: libpq conninfo strings, at least one.
-    WalFollower(std::shared_ptr<Branch> branch, PageReader& reader, pg::WalGeometry geometry, std::vector<std::string> safekeepers);
+    WalFollower(std::shared_ptr<Branch> branch, PageReader& reader, HotPages& hot_pages, pg::WalGeometry geometry,
+                std::vector<std::string> safekeepers);
     ~WalFollower();
     WalFollower(const WalFollower&) = delete;
     WalFollower& operator=(const WalFollower&) = delete;
@@ -48,6 +50,7 @@ private:
 
     const std::shared_ptr<Branch> branch_;
     PageReader& reader_;
+    HotPages& hot_pages_;
     const pg::WalGeometry geometry_;
     const std::vector<std::string> safekeepers_;
     StopSignal stop_;

@@ -23,6 +23,12 @@ pg::Page page_at(std::span<std::byte> out, std::size_t index) {
     return out.subspan(index * pg::kPageBytes).first<pg::kPageBytes>();
 }
 
+std::vector<ObjectKey> consecutive(ObjectKey first, std::size_t count) {
+    std::vector<ObjectKey> pages(count, first);
+    for (std::size_t i = 0; i < count; ++i) pages[i].block += static_cast<std::uint32_t>(i);
+    return pages;
+}
+
 Result<void> apply_edits(const ObjectKey& object, pg::Page page, const PageStep& step) {
     if (object.kind == Kind::slru_page) return pg::apply_slru_edits(page, static_cast<pg::Slru>(object.object), step.bytes);
     return pg::apply_page_edits(page, step.bytes, step.lsn);
@@ -156,16 +162,14 @@ void PageReader::take_records(Chain& chain, std::vector<RedoRecord>& records) {
     chain.used_redo = true;
 }
 
-Result<PageReader::Source> PageReader::read_pages(const Branch& branch, ObjectKey first, Cursor& cursor, std::size_t pages,
+Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor,
                                                   std::span<std::byte> out, Lsn at) {
     std::pmr::monotonic_buffer_resource arena;
     std::vector<Chain> chains;
-    for (std::size_t i = 0; i < pages; ++i) {
-        ObjectKey object = first;
-        object.block += static_cast<std::uint32_t>(i);
+    for (std::size_t i = 0; i < pages.size(); ++i) {
         Chain chain(&arena);
         chain.index = i;
-        BOUGH_TRY(collect(branch, object, at, cursor, page_at(out, i), chain));
+        BOUGH_TRY(collect(branch, pages[i], at, cursor, page_at(out, i), chain));
         chain.length = chain.steps.size();
         if (!chain.done()) {
             chains.push_back(std::move(chain));
@@ -228,13 +232,23 @@ Result<PageReader::Source> PageReader::read_fork(const Branch& branch, const pg:
                           static_cast<int>(fork.fork), at.to_string());
     }
     if (there == 0) return Source::image;
-    return read_pages(branch, ObjectKey::page({fork, first}), cursor, there, out, at);
+    return read_pages(branch, consecutive(ObjectKey::page({fork, first}), there), cursor, out, at);
 }
 
 Result<void> PageReader::read_slru(const Branch& branch, pg::Slru slru, std::uint32_t first, std::span<std::byte> out, Lsn at) {
     BOUGH_CHECK(out.size() % pg::kPageBytes == 0);
     Cursor cursor = branch.store().cursor();
-    const auto source = read_pages(branch, ObjectKey::slru_page(slru, first), cursor, out.size() / pg::kPageBytes, out, at);
+    const auto pages = consecutive(ObjectKey::slru_page(slru, first), out.size() / pg::kPageBytes);
+    const auto source = read_pages(branch, pages, cursor, out, at);
+    if (!source) return source.error();
+    return {};
+}
+
+Result<void> PageReader::cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at) {
+    BOUGH_CHECK(pages.size() <= kPagesPerCut);
+    std::vector<std::byte> out(pages.size() * pg::kPageBytes);
+    Cursor cursor = branch.store().cursor();
+    const auto source = read_pages(branch, pages, cursor, out, at);
     if (!source) return source.error();
     return {};
 }

@@ -48,6 +48,11 @@ public:
     // Pages [first, first + pages) of an SLRU; pages that no version tells of are zeros.
     Result<void> read_slru(const Branch& branch, pg::Slru slru, std::uint32_t first, std::span<std::byte> out, Lsn at);
 
+    // Stores images of those pages (of forks or SLRUs) whose chains are too long, at most kPagesPerCut of them: a page that is
+    // written often and read never would otherwise take long to read once.
+    static constexpr std::size_t kPagesPerCut = 64;
+    Result<void> cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at);
+
 private:
     struct Chain;
     enum class Source { image, edits, redo };
@@ -57,7 +62,8 @@ private:
     static void take_records(Chain& chain, std::vector<RedoRecord>& records);
     Result<Source> read_fork(const Branch& branch, const pg::RelationFork& fork, std::uint32_t first, std::span<std::byte> out,
                              Lsn at);
-    Result<Source> read_pages(const Branch& branch, ObjectKey first, Cursor& cursor, std::size_t pages, std::span<std::byte> out,
+    // The pages need not lie next to one another; `out` has room for as many.
+    Result<Source> read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor, std::span<std::byte> out,
                               Lsn at);
     void write_back(const Branch& branch, const Chain& chain, pg::ConstPage page);
 

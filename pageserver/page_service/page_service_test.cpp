@@ -1,0 +1,215 @@
+#include "pageserver/page_service/page_service.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "pageserver/testing/page_client.hpp"
+#include "pageserver/testing/script_runner.hpp"
+#include "pageserver/testing/temporary_directory.hpp"
+
+namespace bough::pageserver {
+namespace {
+
+using namespace std::chrono_literals;
+
+const pg::RelationFork kFork{{1663, 5, 16384}, pg::Fork::main};
+
+class PageServiceTest : public testing::Test {
+protected:
+    void SetUp() override {
+        std::filesystem::create_directories(directory_.path() / "projects");
+        ASSERT_TRUE(create_script_project(directory_.path() / "projects" / "p", resources_).has_value());
+        projects_ = *Projects::open(directory_.path(), resources_);
+        branch_ = *projects_->branch(*ProjectId::parse("p"), *BranchId::parse("b0"));
+        writer_ = *ChangeWriter::make(*branch_, reader_);
+        address_.unix_path = (directory_.path() / "pages.sock").string();
+    }
+    void start(PageServiceOptions options = {}) {
+        options.listen.push_back(address_);
+        options.threads = 3;
+        service_ = *PageService::start(std::move(options), *projects_, reader_);
+    }
+    // One record that fills a page with `content`.
+    Lsn write(std::uint32_t block, std::byte content) {
+        const Lsn start = writer_->finished().lsn;
+        const std::vector<std::byte> page(pg::kPageBytes, content);
+        writer_->record(start, start + 64);
+        writer_->page_image({kFork, block}, pg::ConstPage(page.data(), pg::kPageBytes));
+        writer_->finish_record();
+        EXPECT_TRUE(writer_->commit().has_value());
+        return start + 64;
+    }
+
+    TemporaryDirectory directory_;
+    StoreResources resources_{StoreResources::Options{}};
+    FakeRedo redo_;
+    PageReaderMetrics metrics_;
+    PageReader reader_{redo_, metrics_};
+    std::unique_ptr<Projects> projects_;
+    std::shared_ptr<Branch> branch_;
+    std::unique_ptr<ChangeWriter> writer_;
+    net::Address address_;
+    std::unique_ptr<PageService> service_;
+};
+
+TEST_F(PageServiceTest, answers_say_which_question_they_answer) {
+    start();
+    write(0, std::byte{'a'});
+    const Lsn lsn = write(1, std::byte{'b'});
+    PageClient client(address_);
+    ASSERT_TRUE(client.hello("p", "b0"));
+    client.send(get_pages_frame(42, lsn, true, 3, {kFork, 0}));
+    const auto frame = client.receive();
+    ASSERT_TRUE(frame.has_value());
+    const BoughPages pages = parse_pages(*frame);
+    EXPECT_EQ(pages.request_id, 42u);
+    EXPECT_EQ(pages.lsn, lsn.value);
+    EXPECT_EQ(pages.count, 3);
+    EXPECT_EQ(pages.tag.relation, 16384u);
+    const std::string_view content = std::string_view(frame->body).substr(sizeof(BoughPages));
+    EXPECT_EQ(content[0], 'a');
+    EXPECT_EQ(content[pg::kPageBytes], 'b');
+    EXPECT_TRUE(std::ranges::all_of(content.substr(2 * pg::kPageBytes), [](char c) { return c == 0; })) << "beyond the end";
+}
+
+TEST_F(PageServiceTest, exact_reads_see_the_past_and_others_the_newest) {
+    start();
+    const Lsn first = write(0, std::byte{'a'});
+    const Lsn second = write(0, std::byte{'b'});
+    PageClient client(address_);
+    ASSERT_TRUE(client.hello("p", "b0"));
+    client.send(get_pages_frame(1, first, true, 1, {kFork, 0}) + get_pages_frame(2, first, false, 1, {kFork, 0}));
+    const auto past = client.receive();
+    const auto newest = client.receive();
+    EXPECT_EQ(past->body[sizeof(BoughPages)], 'a');
+    EXPECT_EQ(newest->body[sizeof(BoughPages)], 'b');
+    EXPECT_EQ(parse_pages(*newest).lsn, second.value);
+}
+
+TEST_F(PageServiceTest, a_request_ahead_of_ingest_waits_for_it) {
+    start();
+    PageClient client(address_);
+    ASSERT_TRUE(client.hello("p", "b0"));
+    client.send(get_pages_frame(1, kScriptStart.lsn + 64, false, 1, {kFork, 0}));
+    while (service_->metrics().waiting == 0) std::this_thread::sleep_for(1ms);
+    write(0, std::byte{'a'});
+    const auto frame = client.receive();
+    ASSERT_TRUE(frame.has_value());
+    EXPECT_EQ(frame->body[sizeof(BoughPages)], 'a');
+    EXPECT_EQ(service_->metrics().waiting, 0u);
+}
+
+TEST_F(PageServiceTest, a_request_that_waits_too_long_is_told_and_the_connection_goes_on) {
+    PageServiceOptions options;
+    options.ingest_timeout = 50ms;
+    start(std::move(options));
+    PageClient client(address_);
+    ASSERT_TRUE(client.hello("p", "b0"));
+    client.send(get_pages_frame(9, Lsn{1ull << 40}, true, 1, {kFork, 0}));
+    const auto error = client.receive();
+    ASSERT_TRUE(error.has_value());
+    EXPECT_EQ(parse_error(*error).request_id, 9u);
+    EXPECT_EQ(parse_error(*error).sqlstate, "57014");
+    client.send(get_pages_frame(10, kScriptStart.lsn, true, 1, {kFork, 0}));
+    EXPECT_EQ(client.receive()->type, BOUGH_FRAME_PAGES);
+}
+
+TEST_F(PageServiceTest, an_lsn_before_the_history_is_an_error) {
+    start();
+    PageClient client(address_);
+    ASSERT_TRUE(client.hello("p", "b0"));
+    client.send(get_pages_frame(9, Lsn{5}, true, 1, {kFork, 0}));
+    EXPECT_EQ(parse_error(*client.receive()).sqlstate, "22023");
+}
+
+TEST_F(PageServiceTest, who_asks_for_what_is_not_there_is_told_and_dropped) {
+    start();
+    for (const auto& [hello, sqlstate] : std::vector<std::pair<std::string, std::string>>{
+             {hello_frame("nothere", "b0"), "42704"},
+             {hello_frame("p", "nothere"), "42704"},
+             {hello_frame("../../etc", "b0"), "08P01"},
+             {hello_frame("p", "b0", {}, 77), "0A000"},
+         }) {
+        PageClient client(address_);
+        client.send(hello);
+        const auto answer = client.receive();
+        ASSERT_TRUE(answer.has_value());
+        EXPECT_EQ(parse_error(*answer).sqlstate, sqlstate);
+        EXPECT_FALSE(client.receive().has_value());
+    }
+}
+
+TEST_F(PageServiceTest, garbage_is_dropped_and_others_are_served) {
+    PageServiceOptions options;
+    options.hello_timeout = 100ms;
+    start(std::move(options));
+    PageClient good(address_);
+    ASSERT_TRUE(good.hello("p", "b0"));
+    std::mt19937_64 random(5);
+    for (int i = 0; i < 50; ++i) {
+        PageClient bad(address_);
+        std::string bytes(1 + random() % 5000, '\0');
+        for (char& c : bytes) c = static_cast<char>(random());
+        bad.send(bytes);
+        EXPECT_FALSE(bad.receive().has_value());
+    }
+    PageClient early(address_);
+    early.send(get_pages_frame(1, kScriptStart.lsn, true, 1, {kFork, 0}));
+    EXPECT_FALSE(early.receive().has_value()) << "a request before the hello";
+    PageClient silent(address_);
+    EXPECT_FALSE(silent.receive().has_value()) << "one that says nothing";
+    good.send(get_pages_frame(1, kScriptStart.lsn, true, 1, {kFork, 0}));
+    EXPECT_EQ(good.receive()->type, BOUGH_FRAME_PAGES);
+}
+
+TEST_F(PageServiceTest, a_slow_reader_gets_everything) {
+    start();
+    for (std::uint32_t block = 0; block < 128; ++block) write(block, static_cast<std::byte>(block));
+    PageClient client(address_);
+    ASSERT_TRUE(client.hello("p", "b0"));
+    constexpr std::uint64_t kRequests = 20;
+    for (std::uint64_t i = 0; i < kRequests; ++i) client.send(get_pages_frame(i, kScriptStart.lsn, false, 128, {kFork, 0}));
+    std::this_thread::sleep_for(50ms);
+    for (std::uint64_t i = 0; i < kRequests; ++i) {
+        const auto frame = client.receive();
+        ASSERT_TRUE(frame.has_value());
+        EXPECT_EQ(parse_pages(*frame).request_id, i) << "in order";
+        for (std::uint32_t block = 0; block < 128; ++block)
+            ASSERT_EQ(static_cast<std::uint8_t>(frame->body[sizeof(BoughPages) + block * pg::kPageBytes + 100]), block);
+    }
+}
+
+TEST_F(PageServiceTest, deleted_branch_is_an_error_not_zeros) {
+    start();
+    auto project = *projects_->project(*ProjectId::parse("p"));
+    ASSERT_TRUE(project->create_branch(*BranchId::parse("child"), *BranchId::parse("b0"), kScriptStart).has_value());
+    PageClient client(address_);
+    ASSERT_TRUE(client.hello("p", "child"));
+    ASSERT_TRUE(project->delete_branch(*BranchId::parse("child")).has_value());
+    client.send(get_pages_frame(1, kScriptStart.lsn, true, 1, {kFork, 0}));
+    EXPECT_EQ(parse_error(*client.receive()).sqlstate, "42704");
+}
+
+TEST_F(PageServiceTest, tcp_wants_loopback_and_a_token) {
+    PageServiceOptions options;
+    options.listen = {*net::Address::parse("0.0.0.0:0")};
+    EXPECT_EQ(PageService::start(options, *projects_, reader_).error().code, ErrorCode::failed_precondition);
+    options.listen = {*net::Address::parse("127.0.0.1:0")};
+    EXPECT_EQ(PageService::start(options, *projects_, reader_).error().code, ErrorCode::failed_precondition);
+
+    options.listen = {*net::Address::parse("127.0.0.1:17923")};
+    options.token = "secret";
+    const auto service = PageService::start(options, *projects_, reader_);
+    ASSERT_TRUE(service.has_value()) << service.error().to_string();
+    PageClient right(options.listen[0]);
+    EXPECT_TRUE(right.hello("p", "b0", "secret"));
+    PageClient wrong(options.listen[0]);
+    wrong.send(hello_frame("p", "b0", "sEcret"));
+    EXPECT_EQ(parse_error(*wrong.receive()).sqlstate, "28000");
+}
+
+}  // namespace
+}  // namespace bough::pageserver
