@@ -46,27 +46,34 @@ void Follower::follow(Task task, bool now) {
 
 void Follower::start_thread() {
     if (thread_.joinable() && !asleep_) return;  // it sees the new task
-    if (thread_.joinable()) thread_.join();
+    join_thread();
     asleep_ = false;
     stopping_ = false;
-    stop_.reset();
+    stop_ = std::make_unique<StopSignal>();
     thread_ = std::thread([this] {
         runner_ = std::this_thread::get_id();
         run();
     });
 }
 
+void Follower::join_thread() {
+    if (thread_.joinable()) thread_.join();
+    stop_.reset();
+}
+
 void Follower::stop() {
     stopping_ = true;
-    stop_.raise();
-    if (thread_.joinable()) thread_.join();
+    if (stop_) stop_->raise();
+    join_thread();
     asleep_ = false;
     std::lock_guard lock(task_mutex_);
     task_.reset();
 }
 
 void Follower::revive(Clock::time_point now) {
-    if (!asleep_ || now < next_probe_) return;
+    if (!asleep_) return;
+    join_thread();  // it has ended by itself
+    if (now < next_probe_) return;
     std::string source;
     {
         std::lock_guard lock(task_mutex_);
@@ -116,7 +123,7 @@ void Follower::run() {
             asleep_ = true;  // last: from here on the thread may be joined and another started
             return;
         }
-        pollfd stop{stop_.descriptor(), POLLIN, 0};
+        pollfd stop{stop_->descriptor(), POLLIN, 0};
         ::poll(&stop, 1, static_cast<int>(retry.count()));
         retry = std::min<std::chrono::milliseconds>(retry * 2, kRetryMax);
     }
@@ -159,7 +166,7 @@ Result<void> Follower::catch_up(const consensus::StartCatchUp& task) {
 }
 
 Result<void> Follower::stream(const consensus::StartStream& task) {
-    BOUGH_ASSIGN(auto upstream, Upstream::connect({task.assignment.source, settings_.application_name, {}}, stop_));
+    BOUGH_ASSIGN(auto upstream, Upstream::connect({task.assignment.source, settings_.application_name, {}}, *stop_));
     BOUGH_TRY(check_compute(upstream, task.term));
     auto received = receive(upstream, std::nullopt);
     // The compute keeps WAL only so long; what it has dropped is committed, so the others have it.
@@ -206,7 +213,7 @@ Result<Upstream> Follower::connect_to_peer(const consensus::Peer& peer, Term ter
     std::string options = "-c bough.project=" + settings_.project.str() + " -c bough.branch=" + settings_.branch.str() +
                           " -c bough.term=" + std::to_string(term.value) + (begun ? " -c bough.begun=on" : "") +
                           (uncommitted ? " -c bough.uncommitted=on" : "");
-    BOUGH_ASSIGN(auto upstream, Upstream::connect({peer.wal, settings_.application_name, options}, stop_));
+    BOUGH_ASSIGN(auto upstream, Upstream::connect({peer.wal, settings_.application_name, options}, *stop_));
     BOUGH_ASSIGN(auto identity, upstream.identify());
     if (identity.system_id != settings_.system_id)
         return Error{ErrorCode::failed_precondition, "the donor has another system identifier", {}};

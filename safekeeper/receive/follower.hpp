@@ -62,6 +62,7 @@ public:
 
 private:
     void start_thread();
+    void join_thread();
     void run();
     bool task_changed() const;
     Result<void> perform(const Task& task);
@@ -82,7 +83,7 @@ private:
     std::optional<Task> task_;
     std::uint64_t task_number_ = 0;
 
-    StopSignal stop_;
+    std::unique_ptr<StopSignal> stop_;  // while there is a thread: asleep, no file is open
     std::atomic<bool> stopping_{false};
     std::atomic<bool> connected_{false};
     std::atomic<bool> asleep_{false};

@@ -19,11 +19,6 @@ void StopSignal::raise() {
     [[maybe_unused]] auto written = ::write(fd_, &one, sizeof one);  // fails only when it is raised already
 }
 
-void StopSignal::reset() {
-    std::uint64_t count = 0;
-    [[maybe_unused]] auto got = ::read(fd_, &count, sizeof count);
-}
-
 bool StopSignal::raised() const {
     pollfd p{fd_, POLLIN, 0};
     return ::poll(&p, 1, 0) > 0;

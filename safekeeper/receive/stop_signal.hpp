@@ -1,9 +1,9 @@
-// Tells a thread that waits in poll() to give up. Once raised it stays so until reset.
+// Tells a thread that waits in poll() to give up. Once raised it stays so.
 #pragma once
 
 namespace bough::safekeeper::receive {
 
-// raise() and raised() are thread-safe; reset() only while nobody waits on it.
+// Thread-safe.
 class StopSignal {
 public:
     StopSignal();
@@ -12,7 +12,6 @@ public:
     StopSignal& operator=(const StopSignal&) = delete;
 
     void raise();
-    void reset();
     bool raised() const;
     // Readable once raised: for poll().
     int descriptor() const { return fd_; }
