@@ -20,7 +20,7 @@ const pg::RelationFork kFork{{1663, 5, 16384}, pg::Fork::main};
 class PageServiceTest : public testing::Test {
 protected:
     void SetUp() override {
-        std::filesystem::create_directories(directory_.path() / "projects");
+        std::filesystem::create_directories(directory_.path() / "projects" / "p");
         ASSERT_TRUE(create_script_project(directory_.path() / "projects" / "p", resources_).has_value());
         projects_ = *Projects::open(directory_.path(), resources_);
         branch_ = *projects_->branch(*ProjectId::parse("p"), *BranchId::parse("b0"));
