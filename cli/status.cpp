@@ -19,7 +19,7 @@ Result<json::object> gather(const CommonOptions& common, bool running) {
                         {"daemons", json::array{}},
                         {"projects", json::array{}}};
     if (!running) return result;
-    if (auto status = read_supervisor_status(files)) {
+    if (auto status = read_supervisor_status(files); status && supervisor_runs(files)) {
         result["supervisor_pid"] = status->pid;
         for (const auto& daemon : status->daemons)
             result["daemons"].as_array().push_back(json::object{{"name", daemon.name}, {"pid", daemon.pid}, {"state", daemon.state}, {"restarts", daemon.restarts}});
@@ -41,7 +41,8 @@ Result<json::object> gather(const CommonOptions& common, bool running) {
 }
 
 Result<int> status(const CommonOptions& common) {
-    bool running = supervisor_runs(SystemFiles{std::filesystem::path(common.data_dir)});
+    SystemFiles files{std::filesystem::path(common.data_dir)};
+    bool running = supervisor_runs(files) || control_runs(files);
     BOUGH_ASSIGN(auto gathered, gather(common, running));
     if (common.json) {
         std::cout << boost::json::serialize(gathered) << "\n";
