@@ -216,14 +216,15 @@ expects(const BoughManifestEntry *entry, BlockNumber block)
 	return bough_page_client_expects(&tag);
 }
 
-/* Asks for a run of absent blocks that begins with the pass's current one. False if the connection broke. */
+/*
+ * Asks for a run of absent blocks that begins with the pass's current one. False if nothing was asked: the connection broke, or the
+ * block is present by now.
+ */
 static bool
 request_on_pass(BoughPass *pass, BlockNumber block, BlockNumber count)
 {
 	count = bough_presence_absent_run(pass->entry, block, count);
-	if (count == 0)
-		return true;			/* somebody else's reading ahead was faster */
-	if (!request(pass->entry, block, count))
+	if (count == 0 || !request(pass->entry, block, count))
 		return false;
 	pass->requested_until = block + count;
 	bough_count(BOUGH_COUNT_READAHEAD_PAGES, count - 1);
@@ -361,14 +362,12 @@ bough_fetch_fork(const BoughManifestEntry *entry)
 
 		CHECK_FOR_INTERRUPTS();
 		connect_for(&attempt);
-		if (!request_in_bulk(entry, &next, one_block) || bough_page_client_requests_under_way() == 0)
+		if (!request_in_bulk(entry, &next, one_block))
+			pause_attempt(&attempt);
+		if (bough_page_client_pages_under_way() == 0)
 		{
-			/* All was asked for and came, or the connection broke: see what is still absent. A page may be the last of a reply. */
-			if (bough_page_client_pages_under_way() == 0 || !bough_page_client_connected())
-			{
-				next = 0;
-				continue;
-			}
+			next = 0;			/* all that was asked for came, or was lost: see what is still absent */
+			continue;
 		}
 		bough_page_client_receive(&event, attempt.deadline);
 		switch (event.kind)

@@ -526,7 +526,8 @@ bough_page_client_receive(BoughPageEvent *event, TimestampTz deadline)
 {
 	BoughSocketResult result = BOUGH_SOCKET_READY;
 
-	Assert(client.ready);
+	if (client.pages_under_way == 0)
+		elog(ERROR, "no page of the pageserver's is under way");
 	memset(event, 0, sizeof(*event));
 	if (client.stage <= RECEIVING_HEAD)
 	{

@@ -13,6 +13,9 @@ typedef struct
 	bool		by_prefetch;	/* a pass of smgrprefetch(), which runs ahead of the reads */
 	BlockNumber next;			/* the block after the last one seen */
 	BlockNumber window;			/* how many blocks the last request had */
+	BlockNumber run_begin;		/* where the pass began, or last jumped to */
+	BlockNumber run_end;		/* where it may jump again; InvalidBlockNumber if it is not known to */
+	BlockNumber chunk;			/* between two jumps it reads one such length, or several; 0 if it is not known to jump */
 	BlockNumber requested_until;	/* end of what was asked for on this pass; at most `next` if nothing is left of it */
 	uint64		last_use;
 } BoughPass;
@@ -22,8 +25,8 @@ typedef struct
  */
 extern BoughPass *bough_readahead_note(const BoughManifestEntry *entry, BlockNumber block, bool by_prefetch);
 
-/* The number of blocks the pass's next request should have, at most bough.readahead; each call widens it. */
-extern BlockNumber bough_readahead_widen(BoughPass *pass);
+/* The number of blocks that the pass's next request, from `first` on, should have, at most bough.readahead; each call widens it. */
+extern BlockNumber bough_readahead_widen(BoughPass *pass, BlockNumber first);
 
 /* True if so little is left of what was asked for that more should be. */
 extern bool bough_readahead_is_due(const BoughPass *pass);

@@ -83,7 +83,7 @@ def new_compute(home, source):
         if os.environ.get('BOUGH_KEEP'):
             continue
         compute.remove()
-        compute.pageserver.stop()
+        compute.pageserver.close()
 
 
 NUMBERS = itertools.count()

@@ -71,6 +71,21 @@ def test_sequential_scan_is_read_ahead(compute):
     assert after['readahead_hits'] - before['readahead_hits'] > pages * 0.9
 
 
+@pytest.mark.parametrize('pages_per_row', [1, 20])
+def test_parallel_scan_of_a_cold_table(compute, pages_per_row):
+    relation = {1: 'accounts', 20: 'wide'}[pages_per_row]
+    oid = compute.value(f"SELECT coalesce(nullif(reltoastrelid, 0), oid) FROM pg_class WHERE oid = '{relation}'::regclass")
+    settings = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; ' \
+               'SET max_parallel_workers_per_gather = 4; SET enable_indexscan = off; SET enable_bitmapscan = off; '
+    if relation == 'accounts':
+        assert compute.rows(settings + 'SELECT count(*), sum(id), sum(length(filler)) FROM accounts') == \
+            [(40000, 40000 * 40001 // 2, 40000 * 60)]
+    else:
+        toast = compute.value(f'SELECT {oid}::regclass')
+        assert compute.rows(settings + f'SELECT sum(length(chunk_data)) FROM {toast}') == [(400 * 6400,)]
+    assert compute.stats()['failures'] == 0
+
+
 def test_readahead_off_asks_for_single_pages(compute):
     connection = compute.connect()
     with connection.cursor() as cursor:

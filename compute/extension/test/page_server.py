@@ -98,6 +98,15 @@ class PageServer:
             os.unlink(self.path)
         self.drop_connections()
 
+    def close(self):
+        """Stops for good, once nobody asks any more."""
+        if self.listener is not None:
+            self.stop()
+        with self.lock:
+            for file in self.files.values():
+                os.close(file)
+            self.files = {}
+
     def drop_connections(self):
         with self.lock:
             for connection in self.connections:
