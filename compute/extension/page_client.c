@@ -2,27 +2,20 @@
 
 #include "page_client.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
+#include "page_hello.h"
 #include "page_socket.h"
 #include "settings.h"
 
 #include "access/xlogdefs.h"
 #include "common/string.h"
 #include "miscadmin.h"
-#include "storage/fd.h"
 #include "utils/memutils.h"
 
 /* Pages taken from the socket at once. */
 #define PAGES_PER_RECEIVE 16
-#define TOKEN_BYTES_MAX 2048
-#define NAME_BYTES_MAX 512
 #define TEXT_BYTES_MAX 4096		/* a refusal's message and hint together */
 
 StaticAssertDecl(BOUGH_PAGE_BYTES == BLCKSZ, "the page service's pages are Postgres's");
-StaticAssertDecl(sizeof(BoughHello) + TOKEN_BYTES_MAX + 2 * NAME_BYTES_MAX <= BOUGH_REQUEST_BODY_BYTES_MAX,
-				 "every hello fits into a request");
 
 typedef enum
 {
@@ -122,7 +115,7 @@ protocol_violation(const char *what)
 	ereport(ERROR,
 			(errcode(ERRCODE_PROTOCOL_VIOLATION),
 			 errmsg("the pageserver's reply is not an answer to what was asked: %s", what),
-			 errdetail("Branch \"%s\" of project \"%s\" at \"%s\".", bough_branch, bough_project, bough_pageserver)));
+			 errdetail("Branch \"%s\" of project \"%s\".", bough_branch, bough_project)));
 }
 
 /* True if `length` bytes of the stage are in `target`. Otherwise *result says why not. */
@@ -236,55 +229,6 @@ socket_failed(const char *during)
 	lost(why);
 }
 
-/* The token without the white space around it; its length. */
-static size_t
-read_token(char *token)
-{
-	size_t		length = 0;
-	FILE	   *file;
-
-	if (bough_token_file[0] == '\0')
-		return 0;
-	file = AllocateFile(bough_token_file, PG_BINARY_R);
-	if (file == NULL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open token file \"%s\": %m", bough_token_file)));
-	length = fread(token, 1, TOKEN_BYTES_MAX, file);
-	FreeFile(file);
-	while (length > 0 && isspace((unsigned char) token[length - 1]))
-		length--;
-	return length;
-}
-
-static bool
-send_hello(void)
-{
-	char		frame[sizeof(BoughFrameHeader) + sizeof(BoughHello) + TOKEN_BYTES_MAX + 2 * NAME_BYTES_MAX];
-	BoughFrameHeader *header = (BoughFrameHeader *) frame;
-	BoughHello *hello = (BoughHello *) (header + 1);
-	char	   *at = (char *) (hello + 1);
-	size_t		project_length = strlen(bough_project);
-	size_t		branch_length = strlen(bough_branch);
-
-	if (project_length > NAME_BYTES_MAX || branch_length > NAME_BYTES_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"bough.project\" or \"bough.branch\" is too long")));
-	hello->magic = BOUGH_PAGE_SERVICE_MAGIC;
-	hello->version = BOUGH_PAGE_SERVICE_VERSION;
-	hello->token_length = read_token(at);
-	hello->project_length = project_length;
-	hello->branch_length = branch_length;
-	at += hello->token_length;
-	memcpy(at, bough_project, project_length);
-	memcpy(at + project_length, bough_branch, branch_length);
-	at += project_length + branch_length;
-	header->type = BOUGH_FRAME_HELLO;
-	header->length = at - (char *) hello;
-	return bough_page_socket_send(&client.socket, frame, at - frame) == BOUGH_SOCKET_READY;
-}
-
 /* True once the pageserver said welcome. */
 static bool
 receive_welcome(TimestampTz deadline)
@@ -331,6 +275,8 @@ receive_welcome(TimestampTz deadline)
 bool
 bough_page_client_connect(TimestampTz deadline)
 {
+	char		hello[BOUGH_PAGE_HELLO_BYTES_MAX];
+	size_t		length;
 	const char *failure;
 
 	if (client.ready)
@@ -347,7 +293,8 @@ bough_page_client_connect(TimestampTz deadline)
 		lost(failure);
 		return false;
 	}
-	if (!send_hello())
+	length = bough_page_hello(hello);
+	if (bough_page_socket_send(&client.socket, hello, length) != BOUGH_SOCKET_READY)
 	{
 		socket_failed("could not greet");
 		return false;

@@ -9,6 +9,7 @@
 
 #define PASSES 16
 #define WIDENING 4				/* 1, 4, 16, 64 … blocks */
+#define FORK_BLOCKS_SMALL 8		/* what is read of so short a fork is not the last of it: the catalogue's, when a session starts */
 #define BLOCKS_SKIPPED_MAX 16	/* a pass leaves out blocks that are in shared buffers */
 
 /*
@@ -114,6 +115,11 @@ bough_readahead_note(const BoughManifestEntry *entry, BlockNumber block, bool by
 BlockNumber
 bough_readahead_widen(BoughPass *pass, BlockNumber first)
 {
+	if (pass->window == 0 && pass->entry->blocks <= FORK_BLOCKS_SMALL)
+	{
+		pass->window = 1;
+		return Min(FORK_BLOCKS_SMALL, (BlockNumber) bough_readahead);
+	}
 	pass->window = pass->window == 0 ? 1 : pass->window * WIDENING;
 	pass->window = Min(pass->window, (BlockNumber) bough_readahead);
 	return first < pass->run_end ? Min(pass->window, pass->run_end - first) : pass->window;
