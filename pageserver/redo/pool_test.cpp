@@ -324,6 +324,20 @@ TEST_F(Pool, a_wrong_setting_is_told_at_the_start) {
     EXPECT_THAT(error_of([](RedoPoolOptions& o) { o.work_directory = "/proc/redo"; }), ::testing::HasSubstr("/proc/redo"));
 }
 
+TEST_F(Pool, odd_paths_are_no_obstacle) {
+    std::string odd = (std::filesystem::temp_directory_path() / "bough redo's \\ \"odd, path\" XXXXXX").string();
+    ASSERT_NE(mkdtemp(odd.data()), nullptr);
+    {
+        PoolUnderTest under_test(control_file(), [&](RedoPoolOptions& options) {
+            std::filesystem::create_symlink(options.library, odd + "/bough.so");
+            options.library = odd + "/bough.so";
+            options.work_directory = odd + "/redo";
+        });
+        expect_right(under_test.pool(), longest());
+    }
+    std::filesystem::remove_all(odd);
+}
+
 TEST_F(Pool, idle_workers_are_stopped_but_for_one_and_come_back) {
     PoolUnderTest under_test(control_file(), [](RedoPoolOptions& options) { options.idle_stop = 200ms; });
     expect_all_right(under_test.pool());

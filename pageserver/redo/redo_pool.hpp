@@ -23,7 +23,7 @@ struct WorkerCall;
 struct RedoPoolOptions {
     std::filesystem::path postgres_bindir;       // with the program `postgres`
     std::filesystem::path library;               // bough.so; an absolute path
-    std::filesystem::path work_directory;        // the pool's own; made, and emptied, at start
+    std::filesystem::path work_directory;        // the pool's own: workers' directories in it are made anew
     std::vector<std::byte> control_file;         // the content of pg_control of any Postgres 15 cluster
     unsigned workers = 0;                        // at most so many at a time; 0: as many as there are cores
     std::chrono::milliseconds request_timeout{10'000};  // for one request, and for waiting for a free worker

@@ -41,6 +41,8 @@ log_destination = 'stderr'
 logging_collector = off
 )";
 
+constexpr std::string_view kDirectoryPrefix = "worker-";
+
 Result<void> write_file(const fs::path& path, std::string_view content) {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     file.write(content.data(), static_cast<std::streamsize>(content.size()));
@@ -60,14 +62,16 @@ Result<std::string> control_file_without_checksums(std::span<const std::byte> co
     return file;
 }
 
-// As a value of postgresql.conf.
-Result<std::string> quoted(const fs::path& path) {
-    const std::string text = path.string();
-    // The setting is a list: a path with these would need quoting twice over.
-    if (text.find_first_of("'\"\\,\n") != std::string::npos || text.find(' ') != std::string::npos)
-        return Error{ErrorCode::invalid_argument, fmt::format("the path \"{}\" has characters a Postgres setting cannot", text),
-                     "install Bough below a directory with a plain name"};
-    return fmt::format("'{}'", text);
+// As the only entry of a list of files in postgresql.conf: quoted as an entry, then as a value.
+Result<std::string> quoted_entry(const fs::path& path) {
+    std::string value = "'\"";
+    for (const char c : path.string()) {
+        if (c == '\n' || c == '\r')
+            return Error{ErrorCode::invalid_argument, fmt::format("the path \"{}\" has a line break", path.string()), {}};
+        if (c == '"' || c == '\'' || c == '\\') value += c;
+        value += c;
+    }
+    return value + "\"'";
 }
 
 Error filesystem_error(const char* what, const fs::path& path, const std::error_code& code) {
@@ -76,10 +80,28 @@ Error filesystem_error(const char* what, const fs::path& path, const std::error_
 
 }  // namespace
 
+fs::path worker_directory(const fs::path& work_directory, unsigned number) {
+    return work_directory / fmt::format("{}{}", kDirectoryPrefix, number);
+}
+
+Result<void> remove_worker_directories(const fs::path& work_directory) {
+    std::error_code code;
+    fs::directory_iterator entry(work_directory, code);
+    if (code == std::errc::no_such_file_or_directory) return {};
+    for (const fs::directory_iterator end; !code && entry != end; entry.increment(code)) {
+        if (!entry->path().filename().string().starts_with(kDirectoryPrefix)) continue;
+        std::error_code removal;
+        fs::remove_all(entry->path(), removal);
+        if (removal) return filesystem_error("remove", entry->path(), removal);
+    }
+    if (code) return filesystem_error("read", work_directory, code);
+    return {};
+}
+
 Result<void> create_worker_directory(const fs::path& directory, std::span<const std::byte> control_file,
                                      const fs::path& library) {
     BOUGH_ASSIGN(const std::string control, control_file_without_checksums(control_file));
-    BOUGH_ASSIGN(const std::string library_setting, quoted(library));
+    BOUGH_ASSIGN(const std::string library_setting, quoted_entry(library));
 
     std::error_code code;
     fs::remove_all(directory, code);

@@ -13,6 +13,11 @@ namespace bough::pageserver {
 // The worker's standard error goes to this file of its directory.
 inline constexpr const char* kWorkerLogName = "worker.log";
 
+// "WORK/worker-3"
+std::filesystem::path worker_directory(const std::filesystem::path& work_directory, unsigned number);
+// All of that name, and nothing else; a missing work directory has none.
+Result<void> remove_worker_directories(const std::filesystem::path& work_directory);
+
 // Makes the directory anew (what was there is removed). `control_file` is the content of a Postgres 15 pg_control; only its
 // compile-time facts matter, and checksums are taken out of the copy. `library` is the absolute path of bough.so.
 Result<void> create_worker_directory(const std::filesystem::path& directory, std::span<const std::byte> control_file,

@@ -1,7 +1,6 @@
 #include "pageserver/redo/worker_set.hpp"
 
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -83,14 +82,11 @@ WorkerSet::~WorkerSet() {
 
 Result<void> WorkerSet::start() {
     const unsigned count = options_.workers != 0 ? options_.workers : std::max(1u, std::thread::hardware_concurrency());
-    std::error_code code;
-    std::filesystem::remove_all(options_.work_directory, code);
-    if (code)
-        return Error{ErrorCode::io, fmt::format("could not empty \"{}\": {}", options_.work_directory.string(), code.message()), {}};
+    BOUGH_TRY(remove_worker_directories(options_.work_directory));
     for (unsigned i = 0; i < count; i++) {
         auto slot = std::make_unique<Slot>();
         slot->command.postgres = options_.postgres_bindir / "postgres";
-        slot->command.directory = std::filesystem::absolute(options_.work_directory) / fmt::format("worker-{}", i);
+        slot->command.directory = worker_directory(std::filesystem::absolute(options_.work_directory), i);
         slot->command.memory_bytes_max = options_.worker_memory_bytes_max;
         BOUGH_TRY(create_worker_directory(slot->command.directory, options_.control_file, options_.library));
         slots_.push_back(std::move(slot));

@@ -43,10 +43,17 @@ T must(Result<T> result) {
     return std::move(*result);
 }
 
-fs::path fork_path(const fs::path& data, const pg::PageTag& tag) {
-    const pg::Relation& r = tag.fork.relation;
-    if (r.tablespace == kGlobalTablespace) return data / "global" / std::to_string(r.number);
-    return data / "base" / std::to_string(r.database) / std::to_string(r.number);
+fs::path fork_path(const fs::path& data, const pg::RelationFork& fork) {
+    static constexpr const char* kSuffixes[] = {"", "_fsm", "_vm", "_init"};
+    const pg::Relation& r = fork.relation;
+    const std::string name = std::to_string(r.number) + kSuffixes[static_cast<std::size_t>(fork.fork)];
+    return r.tablespace == kGlobalTablespace ? data / "global" / name : data / "base" / std::to_string(r.database) / name;
+}
+
+bool read_page(const fs::path& data, const pg::PageTag& tag, pg::Page page) {
+    std::ifstream file(fork_path(data, tag.fork), std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(std::uint64_t{tag.block} * pg::kPageBytes));
+    return static_cast<bool>(file.read(reinterpret_cast<char*>(page.data()), pg::kPageBytes));
 }
 
 bool is_number(const std::string& text) {
@@ -101,20 +108,25 @@ void StockHistory::read_log(Lsn begin) {
         }
         std::shared_ptr<const std::vector<std::byte>> whole;
         for (const pg::v15::BlockReference& block : record.blocks()) {
-            if (block.tag.fork.fork != pg::Fork::main) continue;
+            const bool main = block.tag.fork.fork == pg::Fork::main;
+            if (!main && block.tag.fork.fork != pg::Fork::visibility) continue;
             if (!whole) whole = std::make_shared<std::vector<std::byte>>(record.bytes().begin(), record.bytes().end());
-            auto [page, is_new] = pages_.try_emplace(block.tag);
-            PageHistory& history = page->second;
-            if (is_new) {
-                history.base.resize(pg::kPageBytes);
-                const auto cut = cut_.find(block.tag.fork);
-                history.has_base = (cut == cut_.end() || block.tag.block < cut->second) &&
-                                   base_page(block.tag, pg::Page(history.base.data(), pg::kPageBytes));
-            }
             const auto for_page = pg::v15::record_for_page(record, block, true, buffer);
-            history.records.push_back({wal->start, wal->end, record.resource_manager(), whole, {for_page.begin(), for_page.end()}});
+            add(main ? pages_ : visibility_pages_, block.tag,
+                {wal->start, wal->end, record.resource_manager(), whole, {for_page.begin(), for_page.end()}});
         }
     }
+}
+
+void StockHistory::add(std::map<pg::PageTag, PageHistory>& pages, const pg::PageTag& tag, HistoryRecord record) {
+    auto [page, is_new] = pages.try_emplace(tag);
+    PageHistory& history = page->second;
+    if (is_new) {
+        history.base.resize(pg::kPageBytes);
+        const auto cut = cut_.find(tag.fork);
+        history.has_base = (cut == cut_.end() || tag.block < cut->second) && base_page(tag, pg::Page(history.base.data(), pg::kPageBytes));
+    }
+    history.records.push_back(std::move(record));
 }
 
 void StockHistory::forget_from(const pg::RelationFork& fork, std::uint32_t block) {
@@ -144,10 +156,7 @@ void StockHistory::for_each_final_page(const std::function<void(const pg::PageTa
             visit_directory(database.path(), kDefaultTablespace, static_cast<std::uint32_t>(std::stoul(name)));
 }
 
-bool StockHistory::base_page(const pg::PageTag& tag, pg::Page page) const {
-    std::ifstream file(fork_path(base_, tag), std::ios::binary);
-    file.seekg(static_cast<std::streamoff>(std::uint64_t{tag.block} * pg::kPageBytes));
-    return static_cast<bool>(file.read(reinterpret_cast<char*>(page.data()), pg::kPageBytes));
-}
+bool StockHistory::final_page(const pg::PageTag& tag, pg::Page page) const { return read_page(server_.data(), tag, page); }
+bool StockHistory::base_page(const pg::PageTag& tag, pg::Page page) const { return read_page(base_, tag, page); }
 
 }  // namespace bough::pageserver::testing

@@ -44,22 +44,29 @@ public:
 
     // Pages of main forks that the workload's records refer to, without those dropped or cut off later.
     const std::map<pg::PageTag, PageHistory>& pages() const { return pages_; }
+    // Pages of visibility maps, with the records that set bits. Clearing is not told by block references, so the log has more
+    // to say of them than this. Only of relations that were not dropped.
+    const std::map<pg::PageTag, PageHistory>& visibility_pages() const { return visibility_pages_; }
     const std::vector<std::byte>& control_file() const { return control_file_; }
 
     // Every block of every main fork there is at the end, as the server left it on disk.
     void for_each_final_page(const std::function<void(const pg::PageTag&, pg::ConstPage)>& visit) const;
-    // The same block before the workload; false if there was none.
+    // One page of any fork as the server left it; false if there is none.
+    bool final_page(const pg::PageTag& tag, pg::Page page) const;
+    // The same before the workload; false if there was none.
     bool base_page(const pg::PageTag& tag, pg::Page page) const;
 
     pg::testing::StockServer& server() { return server_; }
 
 private:
     void read_log(Lsn begin);
+    void add(std::map<pg::PageTag, PageHistory>& pages, const pg::PageTag& tag, HistoryRecord record);
     void forget_from(const pg::RelationFork& fork, std::uint32_t block);
 
     pg::testing::StockServer server_;
     std::filesystem::path base_;
     std::map<pg::PageTag, PageHistory> pages_;
+    std::map<pg::PageTag, PageHistory> visibility_pages_;
     std::map<pg::RelationFork, std::uint32_t> cut_;  // the least length a fork was ever cut to
     std::vector<std::byte> control_file_;
 };

@@ -1,0 +1,52 @@
+// Fuzzes the decoders of what the page store keeps: keys, page versions and all other rows.
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+#include <vector>
+
+#include "pageserver/page_store/page_version.hpp"
+#include "pageserver/page_store/rows.hpp"
+#include "pageserver/page_store/version_key.hpp"
+
+namespace bough::pageserver {
+namespace {
+
+void decode_page(std::string_view bytes) {
+    std::vector<PageStep> steps;
+    if (!decode_page_version(bytes, Lsn{1ull << 32}, steps)) return;
+    if (steps.empty()) std::abort();
+    std::array<std::byte, pg::kPageBytes> page;
+    for (const PageStep& step : steps)
+        if (step.type == PageStep::Type::zero || step.type == PageStep::Type::image) step.write_page(page);
+}
+
+void decode_row(std::string_view bytes) {
+    const auto content = decode_presence(bytes);
+    if (!content || !*content) return;
+    (void)decode_length(**content);
+    (void)decode_position(**content);
+    (void)decode_commit_time(**content);
+    (void)decode_origin(**content);
+    (void)decode_counters(**content);
+    (void)decode_parameters(**content);
+}
+
+void decode_key(std::string_view bytes) {
+    const auto key = decode_version_key(bytes);
+    if (!key) return;
+    const auto again = encode_version_key(key->branch, key->object, key->lsn);
+    if (std::string_view(again.data(), again.size()) != bytes) std::abort();
+}
+
+}  // namespace
+}  // namespace bough::pageserver
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+    bough::pageserver::decode_page(bytes);
+    bough::pageserver::decode_row(bytes);
+    bough::pageserver::decode_key(bytes);
+    return 0;
+}
