@@ -1,7 +1,9 @@
 """The pages of a running compute against the pageserver's: what backends see, and what storage would rebuild of it.
 
 Redo is known to leave two kinds of page different from the server that wrote the log, in stock Postgres as well: sequences (values
-are logged 32 ahead) and SP-GiST metapages (an unlogged cache of pages with room). These are named, and checked for just that.
+are logged 32 ahead) and SP-GiST metapages (an unlogged cache of pages with room). A third is that CREATE DATABASE logs the pages
+it copies as standard ones, whose middle is free space: of a copied visibility map that leaves nothing, so that redo has fewer
+blocks as all-visible than the server, never more. All three are named, and checked for just that.
 """
 import struct
 
@@ -18,11 +20,14 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_seque
 where c.relkind in ('r', 'i', 't', 'm', 'S') and c.relpersistence = 'p' and pg_relation_filenode(c.oid) is not null order by c.oid"""
 
 
+VISIBILITY_FORK = 2
+
+
 class WarmComparison:
     def __init__(self, system, branch, masker):
         self.system, self.branch, self.masker = system, branch, masker
         self.result = Comparison()
-        self.sequences, self.metapages = [], []
+        self.sequences, self.metapages, self.copied_maps = [], [], []
 
     def run(self):
         databases = [row[0] for row in self.system.sql("select datname from pg_database where datallowconn order by 1", self.branch, superuser=True)]
@@ -44,8 +49,11 @@ class WarmComparison:
                                    f"{database}.{name}")
 
     def _page(self, connection, service, tag, name, fork_name, increment, where):
-        # Reading catalogs may prune their pages, which is logged: then both are read again.
+        # Reading catalogs may prune their pages, and that record may not have left the server yet: then, after a commit, both
+        # are read again.
         for attempt in range(6):
+            if attempt > 0:
+                connection.execute("select pg_logical_emit_message(true, 'page_truth', '')")
             warm = bytes(connection.execute("select get_raw_page(%s, %s, %s)", (name, fork_name, tag[4]), binary=True).fetchone()[0])
             lsn = connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0]
             cold = self._cold(service, tag, lsn)
@@ -68,12 +76,22 @@ class WarmComparison:
                 return False
             self.sequences.append(where)
             return True
+        if tag[3] == VISIBILITY_FORK:
+            if not fewer_bits_only(warm, cold):
+                return False
+            self.copied_maps.append(where)
+            return True
         if kind == "SPGist" and tag[4] == 0 and is_spgist_metapage(warm):
             if not metapage_cache_only(warm, cold):
                 return False
             self.metapages.append(where)
             return True
         return False
+
+
+def fewer_bits_only(warm, cold):
+    """Every bit of the rebuilt map is set in the server's, too. (The headers agree.)"""
+    return warm[8:24] == cold[8:24] and all(rebuilt & ~there == 0 for there, rebuilt in zip(warm[24:], cold[24:]))
 
 
 def _sequence_tuple(page):
