@@ -67,9 +67,10 @@ public:
     virtual void page_edit(const PageTag& tag, bool may_grow, std::string_view edit) = 0;
 
     // --- relations
-    virtual void fork_create(const RelationFork& fork) = 0;                         // length 0 unless it exists
-    virtual void fork_truncate(const RelationFork& fork, std::uint32_t blocks) = 0; // only ever shorter; none if it has no such fork
-    virtual void relation_drop(const Relation& relation) = 0;                       // all forks
+    virtual void fork_create(const RelationFork& fork) = 0;  // length 0 unless it exists
+    // Only ever shorter; nothing if there is no such fork.
+    virtual void fork_truncate(const RelationFork& fork, std::uint32_t blocks) = 0;
+    virtual void relation_drop(const Relation& relation) = 0;  // all forks
 
     // --- databases: a directory (tablespace, database) with its PG_VERSION, relation map and relations
     virtual void database_create(std::uint32_t tablespace, std::uint32_t database) = 0;  // empty
@@ -83,6 +84,7 @@ public:
 
     // --- SLRUs: pages of 8192 bytes, files of 32 pages
     virtual void slru_zero_page(Slru slru, std::uint32_t page) = 0;
+    // A page that does not exist counts as zeros.
     virtual void slru_edit(Slru slru, std::uint32_t page, std::string_view edit) = 0;
     // Every segment file (32 pages) for which `drop(segment)` is true goes away.
     struct SegmentPredicate {
@@ -94,8 +96,9 @@ public:
     // --- the rest
     virtual void two_phase_prepare(std::uint32_t xid, std::string_view state_file) = 0;  // the file pg_twophase/XID, whole
     virtual void two_phase_finish(std::uint32_t xid) = 0;
-    virtual void replication_origin(std::uint16_t origin, std::optional<Lsn> remote) = 0;  // local LSN = record end; nullopt: dropped
-    virtual void commit(std::int64_t commit_time) = 0;  // microseconds since 2000-01-01 UTC (TimestampTz)
+    // Its local LSN is the record's end; nullopt: dropped.
+    virtual void replication_origin(std::uint16_t origin, std::optional<Lsn> remote) = 0;
+    virtual void commit(std::int64_t commit_time) = 0;          // microseconds since 2000-01-01 UTC (TimestampTz)
     virtual void counters(const Counters& counters) = 0;        // only when they changed
     virtual void parameters(const Parameters& parameters) = 0;  // only when they changed
 };

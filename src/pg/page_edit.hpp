@@ -17,7 +17,7 @@
 namespace bough::pg {
 
 // --- pages of the visibility map. Slots as visibility_slot() gives them; `bits` of kVisibilityBits, at least one.
-void append_visibility_set(std::string& edits, std::uint16_t slot, std::uint8_t bits);    // bits are added to those there
+void append_visibility_set(std::string& edits, std::uint16_t slot, std::uint8_t bits);  // bits are added to those there
 void append_visibility_clear(std::string& edits, std::uint16_t slot, std::uint8_t bits);
 void append_visibility_truncate(std::string& edits, std::uint16_t slot);  // clears it and all after it
 // --- pages of the free space map: clears the slot and all after it, and mends the tree above.

@@ -156,12 +156,14 @@ TEST(PageEdit, bytes_that_are_no_edits_are_refused) {
 
     std::string status;
     append_xact_status(status, XactStatus::committed, std::vector<std::uint16_t>{1, 2});
-    for (std::size_t length = 1; length < status.size(); ++length) EXPECT_FALSE(apply_slru_edits(page, Slru::xact, status.substr(0, length)));
+    for (std::size_t length = 1; length < status.size(); ++length)
+        EXPECT_FALSE(apply_slru_edits(page, Slru::xact, status.substr(0, length)));
     EXPECT_FALSE(apply_slru_edits(page, Slru::commit_ts, status)) << "of another SLRU";
     status[1] = 4;
     EXPECT_FALSE(apply_slru_edits(page, Slru::xact, status)) << "no such status";
     EXPECT_FALSE(apply_slru_edits(page, Slru::multixact_offsets, std::string("\x11\x00\x08\x01\x00\x00\x00", 7))) << "entry 2048";
-    EXPECT_FALSE(apply_slru_edits(page, Slru::multixact_members, std::string("\x12\x64\x06\x01\x00\x00\x00\x00\x00\x00", 10))) << "member 1636";
+    EXPECT_FALSE(apply_slru_edits(page, Slru::multixact_members, std::string("\x12\x64\x06\x01\x00\x00\x00\x00\x00\x00", 10)))
+        << "member 1636";
 }
 
 }  // namespace

@@ -29,9 +29,9 @@ struct WalLongPageHeader {
 static_assert(sizeof(WalLongPageHeader) == 40);
 
 // WalPageHeader::info
-inline constexpr std::uint16_t kWalPageContinuesRecord = 0x0001;    // XLP_FIRST_IS_CONTRECORD
-inline constexpr std::uint16_t kWalPageLongHeader = 0x0002;         // XLP_LONG_HEADER
-inline constexpr std::uint16_t kWalPageOverwritesRecord = 0x0008;   // XLP_FIRST_IS_OVERWRITE_CONTRECORD
+inline constexpr std::uint16_t kWalPageContinuesRecord = 0x0001;   // XLP_FIRST_IS_CONTRECORD
+inline constexpr std::uint16_t kWalPageLongHeader = 0x0002;        // XLP_LONG_HEADER
+inline constexpr std::uint16_t kWalPageOverwritesRecord = 0x0008;  // XLP_FIRST_IS_OVERWRITE_CONTRECORD
 inline constexpr std::uint16_t kWalPageAllFlags = 0x000F;
 
 // XLogRecord: records begin at multiples of eight.

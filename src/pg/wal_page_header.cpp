@@ -19,7 +19,8 @@ Result<WalPageHeader> read_wal_page_header(const WalGeometry& geometry, Lsn page
     BOUGH_CHECK(bytes.size() >= wal_page_header_bytes(page.value, geometry.segment_bytes));
     const auto header = load<WalPageHeader>(bytes.data());
     if (header.magic != v15::kWalPageMagic)
-        return corrupt(page, fmt::format("invalid magic number {:04X} where {:04X} is expected", header.magic, v15::kWalPageMagic));
+        return corrupt(page,
+                       fmt::format("invalid magic number {:04X} where {:04X} is expected", header.magic, v15::kWalPageMagic));
     if ((header.info & ~kWalPageAllFlags) != 0) return corrupt(page, fmt::format("invalid info bits {:04X}", header.info));
     if (header.page_address != page.value)
         return corrupt(page, fmt::format("its header has the address {}", Lsn{header.page_address}.to_string()));
@@ -33,7 +34,8 @@ Result<WalPageHeader> read_wal_page_header(const WalGeometry& geometry, Lsn page
     if (geometry.system_id && long_header.system_id != geometry.system_id->value)
         return corrupt(page, fmt::format("belongs to the system {}, not {}", long_header.system_id, geometry.system_id->value));
     if (long_header.segment_bytes != geometry.segment_bytes)
-        return corrupt(page, fmt::format("segment size {} where {} is expected", long_header.segment_bytes, geometry.segment_bytes));
+        return corrupt(page,
+                       fmt::format("segment size {} where {} is expected", long_header.segment_bytes, geometry.segment_bytes));
     if (long_header.page_bytes != kWalPageBytes)
         return corrupt(page, fmt::format("page size {} where {} is expected", long_header.page_bytes, kWalPageBytes));
     return header;

@@ -35,7 +35,7 @@ public:
     // What an XLOG_SWITCH record does after itself: zeros, page headers among them, to the segment's end.
     void fill_segment();
 
-    Lsn begin() const { return first_; }               // of bytes(): the start of a segment
+    Lsn begin() const { return first_; }                // of bytes(): the start of a segment
     Lsn end() const { return first_ + bytes_.size(); }  // just past what was written, aligned
     const std::vector<std::byte>& bytes() const { return bytes_; }
 

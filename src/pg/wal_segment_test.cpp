@@ -27,8 +27,9 @@ TEST(WalSegment, names_parse_back) {
 }
 
 TEST(WalSegment, other_names_are_refused) {
-    for (const char* name : {"", "00000001000000160000000", "0000000100000016000000B3.partial", "00000001000000160000010B",
-                             "0000000100000016000000b3", "0000000000000016000000B3", "00000002.history", "000000010000001600000 B3"})
+    for (const char* name :
+         {"", "00000001000000160000000", "0000000100000016000000B3.partial", "00000001000000160000010B",
+          "0000000100000016000000b3", "0000000000000016000000B3", "00000002.history", "000000010000001600000 B3"})
         EXPECT_FALSE(parse_wal_segment_name(name, 16 * kMegabyte)) << name;
 }
 

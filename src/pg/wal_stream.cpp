@@ -31,7 +31,10 @@ bool is_segment_switch(const WalRecordHeader& header) {
 class WalStream::Impl {
 public:
     Impl(WalGeometry geometry, Lsn begin, bool at_any_page)
-        : geometry_(geometry), buffer_begin_(begin), position_(begin), record_end_(begin),
+        : geometry_(geometry),
+          buffer_begin_(begin),
+          position_(begin),
+          record_end_(begin),
           state_(at_any_page ? State::searching : State::between_records) {
         BOUGH_CHECK(valid_wal_segment_bytes(geometry.segment_bytes));
         BOUGH_CHECK(!at_any_page || begin.value % kWalPageBytes == 0);
@@ -108,9 +111,10 @@ private:
         if (bytes.size() < length) return std::optional<WalPageHeader>();
         BOUGH_ASSIGN(const WalPageHeader header, read_wal_page_header(geometry_, position_, bytes.first(length)));
         if (header.timeline < timeline_)
-            return Error{ErrorCode::corrupt,
-                         fmt::format("WAL page at {}: timeline {} after timeline {}", position_.to_string(), header.timeline, timeline_),
-                         {}};
+            return Error{
+                ErrorCode::corrupt,
+                fmt::format("WAL page at {}: timeline {} after timeline {}", position_.to_string(), header.timeline, timeline_),
+                {}};
         timeline_ = header.timeline;
         position_ = position_ + length;
         return std::optional(header);
@@ -139,14 +143,15 @@ private:
             BOUGH_ASSIGN(const auto header, take_page_header());
             if (!header) return std::optional<WalRecord>();
             if ((header->info & kWalPageContinuesRecord) != 0)
-                return corrupt_record(position_, fmt::format("its page continues a record ({} bytes) where none began",
-                                                             header->remaining_bytes));
+                return corrupt_record(
+                    position_, fmt::format("its page continues a record ({} bytes) where none began", header->remaining_bytes));
         }
         const auto bytes = fed_of_page();
         if (bytes.size() < sizeof(WalRecordHeader)) return std::optional<WalRecord>();
         const auto header = load<WalRecordHeader>(bytes.data());
         BOUGH_TRY(check_header(position_, header));
-        if (bytes.size() < max_align<std::uint64_t>(header.total_bytes) || is_segment_switch(header)) return std::optional<WalRecord>();
+        if (bytes.size() < max_align<std::uint64_t>(header.total_bytes) || is_segment_switch(header))
+            return std::optional<WalRecord>();
         const auto record = bytes.first(header.total_bytes);
         BOUGH_TRY(check_crc(position_, record));
         const Lsn start = position_;
@@ -239,7 +244,8 @@ private:
 
     Result<void> check_length(Lsn start, std::uint32_t total) const {
         if (total < sizeof(WalRecordHeader))
-            return corrupt_record(start, fmt::format("invalid record length {}: at least {} is expected", total, sizeof(WalRecordHeader)));
+            return corrupt_record(
+                start, fmt::format("invalid record length {}: at least {} is expected", total, sizeof(WalRecordHeader)));
         if (total > kWalRecordBytesMax) return corrupt_record(start, fmt::format("record length {} is too long", total));
         return {};
     }

@@ -46,9 +46,9 @@ public:
     // The next whole record, or nothing until more is fed. Its bytes are valid until the next call of next() or feed().
     Result<std::optional<WalRecord>> next();
 
-    Lsn fed_end() const;           // just past the last byte fed
-    Lsn record_end() const;        // end of the last record given (or `begin`)
-    Lsn last_record_start() const; // start of the last record given; 0/0 before the first
+    Lsn fed_end() const;            // just past the last byte fed
+    Lsn record_end() const;         // end of the last record given (or `begin`)
+    Lsn last_record_start() const;  // start of the last record given; 0/0 before the first
 
 private:
     class Impl;

@@ -68,8 +68,8 @@ private:
     Lsn begin_;
 };
 
-void expect_records(WalStream& stream, const std::vector<std::byte>& bytes, std::size_t piece, const std::vector<Written>& expected,
-                    std::size_t first = 0) {
+void expect_records(WalStream& stream, const std::vector<std::byte>& bytes, std::size_t piece,
+                    const std::vector<Written>& expected, std::size_t first = 0) {
     std::size_t n = first;
     for (std::size_t at = 0; at < bytes.size(); at += piece) {
         stream.feed(std::span(bytes).subspan(at, std::min(piece, bytes.size() - at)));
@@ -193,7 +193,8 @@ TEST(WalStream, says_what_is_corrupt_and_where) {
               "WAL page at 0/500000: belongs to the system 1234605616436508417, not 1234605616436508552");
     EXPECT_EQ(message([](Bytes& b) { b[34] = std::byte{0}; }), "WAL page at 0/500000: segment size 0 where 1048576 is expected");
     EXPECT_EQ(message([](Bytes& b) { b[36] = std::byte{1}; }), "WAL page at 0/500000: page size 8193 where 8192 is expected");
-    EXPECT_EQ(message([](Bytes& b) { b[40] = std::byte{23}; }), "WAL record at 0/500028: invalid record length 23: at least 24 is expected");
+    EXPECT_EQ(message([](Bytes& b) { b[40] = std::byte{23}; }),
+              "WAL record at 0/500028: invalid record length 23: at least 24 is expected");
     EXPECT_EQ(message([](Bytes& b) { b[43] = std::byte{0x40}; }), "WAL record at 0/500028: record length 1073741848 is too long");
     EXPECT_EQ(message([](Bytes& b) { b[57] = std::byte{22}; }), "WAL record at 0/500028: invalid resource manager 22");
     EXPECT_EQ(message([](Bytes& b) { b[50] = std::byte{0x60}; }),
@@ -202,11 +203,16 @@ TEST(WalStream, says_what_is_corrupt_and_where) {
               "WAL record at 0/500040: its link to the record before is 0/500000, which is at 0/500028");
     EXPECT_EQ(message([](Bytes& b) { b[100] ^= std::byte{1}; }), "WAL record at 0/500060: incorrect checksum");
     // A page that should continue a record and does not, or not by as much.
-    EXPECT_THAT(message([](Bytes& b) { b[8192 + 2] = std::byte{0}; }), testing::EndsWith("the page at 0/502000 does not continue it"));
-    EXPECT_THAT(message([](Bytes& b) { b[8192 + 16] ^= std::byte{1}; }), testing::HasSubstr("the page at 0/502000 continues it with"));
+    EXPECT_THAT(message([](Bytes& b) { b[8192 + 2] = std::byte{0}; }),
+                testing::EndsWith("the page at 0/502000 does not continue it"));
+    EXPECT_THAT(message([](Bytes& b) { b[8192 + 16] ^= std::byte{1}; }),
+                testing::HasSubstr("the page at 0/502000 continues it with"));
     EXPECT_THAT(message([](Bytes& b) { std::fill(b.begin() + 8192, b.begin() + 16384, std::byte{0}); }),
                 testing::HasSubstr("invalid magic number 0000"));
-    EXPECT_EQ(message([](Bytes& b) { b[2] = std::byte{3}; b[16] = std::byte{9}; }),
+    EXPECT_EQ(message([](Bytes& b) {
+                  b[2] = std::byte{3};
+                  b[16] = std::byte{9};
+              }),
               "WAL record at 0/500028: its page continues a record (9 bytes) where none began");
 }
 

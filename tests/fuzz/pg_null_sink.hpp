@@ -22,7 +22,9 @@ public:
     void database_create(std::uint32_t, std::uint32_t) override {}
     void database_copy(std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t) override {}
     void database_drop(std::uint32_t, std::uint32_t) override {}
-    void relation_map(std::uint32_t, std::uint32_t, std::string_view content) override { look_at(std::as_bytes(std::span(content))); }
+    void relation_map(std::uint32_t, std::uint32_t, std::string_view content) override {
+        look_at(std::as_bytes(std::span(content)));
+    }
     void tablespace_create(std::uint32_t, std::string_view path) override { look_at(std::as_bytes(std::span(path))); }
     void tablespace_drop(std::uint32_t) override {}
     void slru_zero_page(Slru slru, std::uint32_t page) override { BOUGH_CHECK(page <= slru_page_max(slru)); }

@@ -45,8 +45,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
 
     NullSink sink;
-    v15::ChangeExtractor extractor(Counters{.next_full_xid = 0x1'00000400, .next_multi = 7, .oldest_commit_ts_xid = 3, .newest_commit_ts_xid = 9},
-                                   Parameters{.track_commit_timestamp = true});
+    v15::ChangeExtractor extractor(
+        Counters{.next_full_xid = 0x1'00000400, .next_multi = 7, .oldest_commit_ts_xid = 3, .newest_commit_ts_xid = 9},
+        Parameters{.track_commit_timestamp = true});
     (void)extractor.extract(wal, sink);
     return 0;
 }

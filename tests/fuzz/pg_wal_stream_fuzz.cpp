@@ -54,7 +54,8 @@ void round_trip(ByteReader input) {
         const std::vector<std::byte> data(input.take<std::uint16_t>() % 18000, std::byte{7});
         previous = writer->append(as_bytes(make_record(10, 0, 3, previous, data))).start;
     }
-    std::vector<std::byte> bytes(writer->bytes().begin() + static_cast<std::ptrdiff_t>(begin - writer->begin()), writer->bytes().end());
+    std::vector<std::byte> bytes(writer->bytes().begin() + static_cast<std::ptrdiff_t>(begin - writer->begin()),
+                                 writer->bytes().end());
     BOUGH_CHECK(read_all(WalStream(kGeometry, begin), bytes, piece) == written);
     if (!bytes.empty()) bytes[damage_at % bytes.size()] ^= static_cast<std::byte>(damage);
     BOUGH_CHECK(read_all(WalStream(kGeometry, begin), bytes, piece) <= written);
@@ -69,7 +70,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     switch (mode % 4) {
         case 0: read_all(WalStream(kGeometry, Lsn{0x500000 + std::uint64_t{mode} * 2}), input.rest(), piece); break;
         case 1: read_all(WalStream(kGeometry, Lsn{0x500000}), input.rest(), piece); break;
-        case 2: read_all(WalStream::from_page(kGeometry, Lsn{0x500000 + std::uint64_t{mode} * kWalPageBytes}), input.rest(), piece); break;
+        case 2:
+            read_all(WalStream::from_page(kGeometry, Lsn{0x500000 + std::uint64_t{mode} * kWalPageBytes}), input.rest(), piece);
+            break;
         default: round_trip(input);
     }
     return 0;

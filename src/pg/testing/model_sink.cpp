@@ -15,9 +15,7 @@ namespace {
 constexpr std::uint32_t kDefaultTablespace = 1663;
 constexpr std::uint32_t kGlobalTablespace = 1664;
 
-bool is_number(std::string_view text) {
-    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
+bool is_number(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos; }
 
 PageBytes page_at(const std::string& content, std::size_t page) {
     PageBytes bytes{};
@@ -36,10 +34,14 @@ bool parse_relation_file(std::string name, std::uint32_t& number, Fork& fork, st
     fork = Fork::main;
     if (const auto bar = name.find('_'); bar != std::string::npos) {
         const std::string suffix = name.substr(bar + 1);
-        if (suffix == "fsm") fork = Fork::free_space;
-        else if (suffix == "vm") fork = Fork::visibility;
-        else if (suffix == "init") fork = Fork::init;
-        else return false;
+        if (suffix == "fsm")
+            fork = Fork::free_space;
+        else if (suffix == "vm")
+            fork = Fork::visibility;
+        else if (suffix == "init")
+            fork = Fork::init;
+        else
+            return false;
         name.resize(bar);
     }
     if (!is_number(name)) return false;
@@ -63,10 +65,13 @@ void load_database(ModelState& state, const fs::path& directory, std::uint32_t t
         const auto blocks = static_cast<std::uint32_t>(entry.file_size() / kPageBytes);
         auto& length = state.lengths[fork];
         length = std::max(length, segment * kSegmentBlocks + blocks);
-        auto* pages = fork.fork == Fork::visibility ? &state.visibility : fork.fork == Fork::free_space ? &state.free_space : nullptr;
+        auto* pages = fork.fork == Fork::visibility   ? &state.visibility
+                      : fork.fork == Fork::free_space ? &state.free_space
+                                                      : nullptr;
         if (pages == nullptr) continue;
         const std::string content = StockServer::read_file(entry.path());
-        for (std::uint32_t block = 0; block < blocks; ++block) (*pages)[{fork, segment * kSegmentBlocks + block}] = page_at(content, block);
+        for (std::uint32_t block = 0; block < blocks; ++block)
+            (*pages)[{fork, segment * kSegmentBlocks + block}] = page_at(content, block);
     }
 }
 
@@ -159,10 +164,14 @@ void ModelSink::relation_drop(const Relation& relation) {
     std::erase_if(images, gone);
 }
 
-void ModelSink::database_create(std::uint32_t tablespace, std::uint32_t database) { state.databases.insert({tablespace, database}); }
+void ModelSink::database_create(std::uint32_t tablespace, std::uint32_t database) {
+    state.databases.insert({tablespace, database});
+}
 
 void ModelSink::drop_database(std::uint32_t tablespace, std::uint32_t database) {
-    const auto gone = [&](const RelationFork& fork) { return fork.relation.tablespace == tablespace && fork.relation.database == database; };
+    const auto gone = [&](const RelationFork& fork) {
+        return fork.relation.tablespace == tablespace && fork.relation.database == database;
+    };
     std::erase_if(state.lengths, [&](const auto& length) { return gone(length.first); });
     const auto page_gone = [&](const auto& page) { return gone(page.first.fork); };
     std::erase_if(state.visibility, page_gone);
@@ -210,11 +219,13 @@ void ModelSink::slru_zero_page(Slru slru, std::uint32_t page) { state.slru[{slru
 void ModelSink::slru_edit(Slru slru, std::uint32_t page, std::string_view edit) {
     const auto found = state.slru.find({slru, page});
     if (found == state.slru.end()) throw std::runtime_error("edit of an SLRU page that does not exist");
-    if (auto applied = apply_slru_edits(found->second, slru, edit); !applied) throw std::runtime_error(applied.error().to_string());
+    if (auto applied = apply_slru_edits(found->second, slru, edit); !applied)
+        throw std::runtime_error(applied.error().to_string());
 }
 
 void ModelSink::slru_drop_segments(Slru slru, const SegmentPredicate& drop) {
-    std::erase_if(state.slru, [&](const auto& page) { return page.first.first == slru && drop(page.first.second / kSlruSegmentPages); });
+    std::erase_if(state.slru,
+                  [&](const auto& page) { return page.first.first == slru && drop(page.first.second / kSlruSegmentPages); });
 }
 
 void ModelSink::two_phase_prepare(std::uint32_t xid, std::string_view state_file) { state.two_phase[xid] = state_file; }

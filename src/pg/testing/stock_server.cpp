@@ -36,7 +36,8 @@ StockServer::StockServer(std::string_view settings, std::string_view initdb_opti
     root_ = pattern;
     const passwd& user = server_user();
     if (chown(root_.c_str(), user.pw_uid, user.pw_gid) != 0) throw std::runtime_error("cannot hand over the temporary directory");
-    run("initdb", fmt::format("-D {} -U postgres -A trust -N --locale=C -E UTF8 {}", shell_word(data().string()), initdb_options));
+    run("initdb",
+        fmt::format("-D {} -U postgres -A trust -N --locale=C -E UTF8 {}", shell_word(data().string()), initdb_options));
     std::ofstream(data() / "postgresql.conf", std::ios::app)
         << "listen_addresses = ''\nunix_socket_directories = '" << root_.string() << "'\nfsync = off\nshared_buffers = 16MB\n"
         << settings << "\n";
@@ -54,7 +55,8 @@ StockServer::~StockServer() {
 
 void StockServer::start() {
     run("pg_ctl", fmt::format("start -w -D {} -l {}", shell_word(data().string()), shell_word((root_ / "log").string())), true);
-    if (run("pg_ctl", fmt::format("status -D {}", shell_word(data().string())), true).find("server is running") == std::string::npos)
+    if (run("pg_ctl", fmt::format("status -D {}", shell_word(data().string())), true).find("server is running") ==
+        std::string::npos)
         throw std::runtime_error("the server does not start:\n" + read_file(root_ / "log"));
     running_ = true;
 }

@@ -31,7 +31,9 @@ class Scenario {
 public:
     Scenario(std::string_view settings, std::string_view initdb_options)
         : server(std::string("wal_level = logical\nmax_wal_size = 2GB\nautovacuum = off\nmax_prepared_transactions = 10\n"
-                             "wal_keep_size = 4GB\nmax_replication_slots = 10\n") + std::string(settings), initdb_options) {
+                             "wal_keep_size = 4GB\nmax_replication_slots = 10\n") +
+                     std::string(settings),
+                 initdb_options) {
         server.make_directory(server.root() / "space");
         before = ModelState::load(server.data());
         begin = control_file(server);
@@ -83,11 +85,12 @@ public:
                 EXPECT_TRUE(is_zero) << "slru " << static_cast<int>(key.first) << " lacks page " << key.second;
                 continue;
             }
-            EXPECT_TRUE(page == ours->second) << "slru " << static_cast<int>(key.first) << " page " << key.second << " differs at "
-                                              << std::ranges::mismatch(page, ours->second).in1 - page.begin();
+            EXPECT_TRUE(page == ours->second) << "slru " << static_cast<int>(key.first) << " page " << key.second
+                                              << " differs at " << std::ranges::mismatch(page, ours->second).in1 - page.begin();
         }
         for (const auto& [key, page] : sink->state.slru)
-            EXPECT_TRUE(after.slru.contains(key)) << "slru " << static_cast<int>(key.first) << " has page " << key.second << " too much";
+            EXPECT_TRUE(after.slru.contains(key))
+                << "slru " << static_cast<int>(key.first) << " has page " << key.second << " too much";
     }
 
     // Unlogged relations have all but their init forks outside the log.
@@ -107,7 +110,8 @@ public:
             ++compared;
         }
         for (const auto& [fork, length] : sink->state.lengths)
-            EXPECT_TRUE(fork.fork == Fork::visibility || fork.fork == Fork::free_space || after.lengths.contains(fork)) << describe(fork);
+            EXPECT_TRUE(fork.fork == Fork::visibility || fork.fork == Fork::free_space || after.lengths.contains(fork))
+                << describe(fork);
         EXPECT_GT(compared, 600u);
     }
 
@@ -259,14 +263,16 @@ TEST(ChangeExtractor, tells_what_a_server_left_on_disk) {
 TEST(ChangeExtractor, restores_page_images_of_every_compression) {
     Scenario scenario("full_page_writes = on\nwal_log_hints = on", "-k --wal-segsize=1");
     scenario.server.start();
-    scenario.server.sql("create table t(id int, v text); insert into t select g, md5(g::text) from generate_series(1, 20000) g; vacuum freeze t");
+    scenario.server.sql(
+        "create table t(id int, v text); insert into t select g, md5(g::text) from generate_series(1, 20000) g; vacuum freeze t");
     for (const std::string method : {"off", "pglz", "lz4", "zstd"}) {
         scenario.server.sql("set wal_compression = " + method + "; create index by_" + method + " on t(id, v)");
         scenario.server.sql("set wal_compression = " + method + "; checkpoint; update t set v = 'x' where id % 10 = 0; vacuum t");
         scenario.server.sql("reindex index by_" + method);
     }
-    scenario.server.sql("set wal_compression = pglz; reindex index by_pglz; set wal_compression = lz4; reindex index by_lz4; "
-                        "set wal_compression = zstd; reindex index by_zstd; set wal_compression = off; reindex index by_off");
+    scenario.server.sql(
+        "set wal_compression = pglz; reindex index by_pglz; set wal_compression = lz4; reindex index by_lz4; "
+        "set wal_compression = zstd; reindex index by_zstd; set wal_compression = off; reindex index by_off");
     scenario.extract();
     scenario.expect_same_slrus();
     scenario.expect_same_relations();
@@ -277,13 +283,10 @@ TEST(ChangeExtractor, restores_page_images_of_every_compression) {
 }
 
 TEST(ChangeExtractor, follows_databases_and_tablespaces) {
-    Scenario scenario("allow_in_place_tablespaces = on", "");
+    // Images that are only for comparison must not count as the pages they show.
+    Scenario scenario("allow_in_place_tablespaces = on\nwal_consistency_checking = all", "");
     scenario.server.start();
-    try {
-        change_databases(scenario.server);
-    } catch (const std::runtime_error& e) {
-        FAIL() << e.what();
-    }
+    change_databases(scenario.server);
     scenario.server.sql("drop tablespace sp2");
     scenario.extract();
     scenario.expect_same_small_files();
@@ -296,7 +299,9 @@ TEST(ChangeExtractor, follows_commit_timestamps_switched_on_and_off) {
         scenario.server.write_file(scenario.server.data() / "postgresql.auto.conf", "track_commit_timestamp = " + setting + "\n");
         scenario.server.start();
         scenario.server.sql("create table if not exists c(a int)");
-        scenario.server.sql("do $$ begin for i in 1..1000 loop begin insert into c values (i); exception when others then null; end; end loop; end $$");
+        scenario.server.sql(
+            "do $$ begin for i in 1..1000 loop begin insert into c values (i); exception when others then null; end; end loop; "
+            "end $$");
         scenario.server.stop();
     }
     scenario.server.start();
@@ -307,16 +312,19 @@ TEST(ChangeExtractor, follows_commit_timestamps_switched_on_and_off) {
 TEST(ChangeExtractor, reads_the_records_that_pg_waldump_reads) {
     Scenario scenario("", "--wal-segsize=1");
     scenario.server.start();
-    scenario.server.sql("create table t as select g, repeat('x', g % 3000) from generate_series(1, 5000) g; select pg_switch_wal(); "
-                        "select pg_logical_emit_message(false, 'p', repeat('y', 3000000)); create index on t(g)");
+    scenario.server.sql(
+        "create table t as select g, repeat('x', g % 3000) from generate_series(1, 5000) g; select pg_switch_wal(); "
+        "select pg_logical_emit_message(false, 'p', repeat('y', 3000000)); create index on t(g)");
     scenario.extract();
-    const std::string dump = scenario.server.run("pg_waldump", "-p " + (scenario.server.data() / "pg_wal").string() + " -s " +
-                                                                   scenario.begin.checkpoint_lsn().to_string(), true);
+    const std::string dump = scenario.server.run(
+        "pg_waldump", "-p " + (scenario.server.data() / "pg_wal").string() + " -s " + scenario.begin.checkpoint_lsn().to_string(),
+        true);
     std::vector<Lsn> theirs;
     for (std::size_t at = dump.find("lsn: "); at != std::string::npos; at = dump.find("lsn: ", at + 1)) {
         const std::string text = dump.substr(at + 5, dump.find(',', at) - at - 5);
         const auto slash = text.find('/');
-        theirs.push_back(Lsn{std::stoull(text.substr(0, slash), nullptr, 16) << 32 | std::stoull(text.substr(slash + 1), nullptr, 16)});
+        theirs.push_back(
+            Lsn{std::stoull(text.substr(0, slash), nullptr, 16) << 32 | std::stoull(text.substr(slash + 1), nullptr, 16)});
     }
     EXPECT_EQ(scenario.records, theirs);
 }

@@ -24,7 +24,8 @@ Error unsupported(std::string what) { return Error{ErrorCode::unsupported, "cont
 Result<void> check_build(const ControlFileData& d) {
     if (d.max_align != kMaxAlign || d.float_format != kFloatFormat)
         return unsupported("written by a server of another architecture");
-    if (d.block_bytes != kPageBytes) return unsupported(fmt::format("block size {} where {} is expected", d.block_bytes, kPageBytes));
+    if (d.block_bytes != kPageBytes)
+        return unsupported(fmt::format("block size {} where {} is expected", d.block_bytes, kPageBytes));
     if (d.wal_page_bytes != kWalPageBytes)
         return unsupported(fmt::format("WAL block size {} where {} is expected", d.wal_page_bytes, kWalPageBytes));
     if (d.float8_by_value != 1) return unsupported("written by a server that passes float8 by reference");
@@ -47,7 +48,8 @@ Result<ControlFile> ControlFile::parse(std::span<const std::byte> file) {
                      fmt::format("control file: catalog version {} where {} is expected", d.catalog_version, kCatalogVersion),
                      "the data directory was not made by Postgres 15"};
     BOUGH_TRY(check_build(d));
-    if (!valid_wal_segment_bytes(d.wal_segment_bytes)) return corrupt(fmt::format("invalid WAL segment size {}", d.wal_segment_bytes));
+    if (!valid_wal_segment_bytes(d.wal_segment_bytes))
+        return corrupt(fmt::format("invalid WAL segment size {}", d.wal_segment_bytes));
     if (d.state > kStateMax) return corrupt(fmt::format("unknown cluster state {}", d.state));
     return ControlFile(d);
 }
@@ -75,7 +77,8 @@ Parameters ControlFile::parameters() const {
     };
 }
 
-ControlFile ControlFile::with_shutdown_checkpoint(const CheckPoint& checkpoint, const Parameters& parameters, SystemId system_id) const {
+ControlFile ControlFile::with_shutdown_checkpoint(const CheckPoint& checkpoint, const Parameters& parameters,
+                                                  SystemId system_id) const {
     ControlFileData d = data_;
     d.system_id = system_id.value;
     d.state = static_cast<std::uint32_t>(ClusterState::shut_down);

@@ -54,7 +54,8 @@ public:
     // Everything not named here (catalog version, block sizes, checksums, nonce ...) stays as it is in this one.
     ControlFile with_shutdown_checkpoint(const CheckPoint& checkpoint, const Parameters& parameters, SystemId system_id) const;
     // The same at `lsn`, the start of the record, with this file's timeline and checkpoint time.
-    ControlFile with_shutdown_checkpoint(Lsn lsn, const Counters& counters, const Parameters& parameters, SystemId system_id) const;
+    ControlFile with_shutdown_checkpoint(Lsn lsn, const Counters& counters, const Parameters& parameters,
+                                         SystemId system_id) const;
 
 private:
     explicit ControlFile(const ControlFileData& data) : data_(data) {}

@@ -39,9 +39,7 @@ TEST_F(ControlFileTest, says_what_pg_controldata_says) {
     EXPECT_EQ(file.parameters(), Parameters{});
 }
 
-TEST_F(ControlFileTest, is_written_as_it_was_read) {
-    EXPECT_EQ(ControlFile::parse(as_bytes(content()))->encode(), content());
-}
+TEST_F(ControlFileTest, is_written_as_it_was_read) { EXPECT_EQ(ControlFile::parse(as_bytes(content()))->encode(), content()); }
 
 TEST_F(ControlFileTest, a_made_one_is_valid_to_postgres) {
     const std::string original = content();

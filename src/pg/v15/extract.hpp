@@ -35,7 +35,9 @@ struct Extraction {
     void see_xid(std::uint32_t xid);
 
     Error corrupt(std::string_view what) const { return record.corrupt(what); }
-    Error unknown_operation() const { return record.error(ErrorCode::unsupported, "a kind of record that Postgres 15 does not have"); }
+    Error unknown_operation() const {
+        return record.error(ErrorCode::unsupported, "a kind of record that Postgres 15 does not have");
+    }
 };
 
 // Block references, which are all there is to most records: each becomes an image or a record of its page.

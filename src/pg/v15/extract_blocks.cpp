@@ -18,7 +18,8 @@ bool redo_goes_beyond_image(const Record& record, const BlockReference& block) {
                    (record.operation() == kHashSplitComplete && block.id <= 1);
         case ResourceManager::gist:
             // The left child's follow-right flag and its node sequence number, which is the record's LSN.
-            return (record.operation() == kGistPageUpdate && block.id == 1) || (record.operation() == kGistPageSplit && block.id == 0);
+            return (record.operation() == kGistPageUpdate && block.id == 1) ||
+                   (record.operation() == kGistPageSplit && block.id == 0);
         default: return false;
     }
 }

@@ -21,7 +21,8 @@ Result<void> extract_database_drop(Extraction& x) {
     ByteReader data = x.main_data();
     const auto database = data.take<std::uint32_t>();
     const auto count = data.take<std::int32_t>();
-    if (data.failed() || count < 0 || static_cast<std::uint64_t>(count) * 4 > data.left()) return x.corrupt("too short for a database drop");
+    if (data.failed() || count < 0 || static_cast<std::uint64_t>(count) * 4 > data.left())
+        return x.corrupt("too short for a database drop");
     for (std::int32_t i = 0; i < count; ++i) x.sink.database_drop(data.take<std::uint32_t>(), database);
     return {};
 }

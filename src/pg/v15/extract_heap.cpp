@@ -31,10 +31,10 @@ enum Heap2Operation : std::uint8_t {
 };
 
 // Where a record has its flags, and which of them say that the visibility map lost bits.
-constexpr std::size_t kInsertFlagsOffset = 2;       // after offnum
-constexpr std::size_t kDeleteFlagsOffset = 7;       // after xmax, offnum, infobits
-constexpr std::size_t kUpdateFlagsOffset = 7;       // after old xmax, old offnum, old infobits
-constexpr std::size_t kLockFlagsOffset = 7;         // after xid, offnum, infobits; of both kinds of lock records
+constexpr std::size_t kInsertFlagsOffset = 2;  // after offnum
+constexpr std::size_t kDeleteFlagsOffset = 7;  // after xmax, offnum, infobits
+constexpr std::size_t kUpdateFlagsOffset = 7;  // after old xmax, old offnum, old infobits
+constexpr std::size_t kLockFlagsOffset = 7;    // after xid, offnum, infobits; of both kinds of lock records
 constexpr std::size_t kMultiInsertFlagsOffset = 0;
 constexpr std::uint8_t kVisibleCleared = 0x01;
 constexpr std::uint8_t kUpdateNewVisibleCleared = 0x02;

@@ -105,7 +105,8 @@ Result<void> extract_truncate(Extraction& x) {
     // One back, lest the cutoff be a page not made yet.
     const std::uint32_t cutoff = (oldest == kFirstMultiXact ? kMaxMultiXact : oldest - 1) / kMultiOffsetsPerPage;
     const std::uint32_t newest = x.counters.next_multi / kMultiOffsetsPerPage;
-    if (!slru_page_precedes(Slru::multixact_offsets, newest, cutoff)) drop_slru_segments_before(x, Slru::multixact_offsets, cutoff);
+    if (!slru_page_precedes(Slru::multixact_offsets, newest, cutoff))
+        drop_slru_segments_before(x, Slru::multixact_offsets, cutoff);
     return {};
 }
 

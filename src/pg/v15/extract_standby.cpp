@@ -1,6 +1,6 @@
 // Records for standbys and replication.
-#include "pg/v15/extract.hpp"
 #include "pg/slru_layout.hpp"
+#include "pg/v15/extract.hpp"
 
 namespace bough::pg::v15 {
 namespace {

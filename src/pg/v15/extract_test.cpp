@@ -31,7 +31,9 @@ struct ExtractTest : ::testing::Test {
         at = at + 1000;
         return extractor.extract({at, at + max_align(record.size()), as_bytes(record)}, sink);
     }
-    void begin_with(const Counters& counters, const Parameters& parameters = {}) { extractor = ChangeExtractor(counters, parameters); }
+    void begin_with(const Counters& counters, const Parameters& parameters = {}) {
+        extractor = ChangeExtractor(counters, parameters);
+    }
     std::uint64_t next_xid() const { return extractor.counters().next_full_xid; }
 
     // The segments that are there of a SLRU that began with all pages.
@@ -83,11 +85,27 @@ TEST_F(ExtractTest, a_shutdown_checkpoint_is_believed_and_an_online_one_only_mov
         const CheckPointData data = checkpoint_with(counters).to_data();
         return extract(ResourceManager::xlog, info, pack(data));
     };
-    begin_with({.next_full_xid = 1000, .next_oid = 500, .next_multi = 10, .next_multi_offset = 20, .oldest_xid = 700, .oldest_multi = 5});
-    ASSERT_TRUE(checkpoint(0x10, {.next_full_xid = 900, .next_oid = 9999, .next_multi = 11, .next_multi_offset = 19, .oldest_xid = 800,
-                                  .oldest_xid_database = 4, .oldest_multi = 4, .oldest_multi_database = 3}));
-    EXPECT_EQ(extractor.counters(), (Counters{.next_full_xid = 1000, .next_oid = 500, .next_multi = 11, .next_multi_offset = 20,
-                                              .oldest_xid = 800, .oldest_xid_database = 4, .oldest_multi = 5}));
+    begin_with({.next_full_xid = 1000,
+                .next_oid = 500,
+                .next_multi = 10,
+                .next_multi_offset = 20,
+                .oldest_xid = 700,
+                .oldest_multi = 5});
+    ASSERT_TRUE(checkpoint(0x10, {.next_full_xid = 900,
+                                  .next_oid = 9999,
+                                  .next_multi = 11,
+                                  .next_multi_offset = 19,
+                                  .oldest_xid = 800,
+                                  .oldest_xid_database = 4,
+                                  .oldest_multi = 4,
+                                  .oldest_multi_database = 3}));
+    EXPECT_EQ(extractor.counters(), (Counters{.next_full_xid = 1000,
+                                              .next_oid = 500,
+                                              .next_multi = 11,
+                                              .next_multi_offset = 20,
+                                              .oldest_xid = 800,
+                                              .oldest_xid_database = 4,
+                                              .oldest_multi = 5}));
     const Counters exact{.next_full_xid = 950, .next_oid = 400, .next_multi = 3, .oldest_xid = 600};
     ASSERT_TRUE(checkpoint(0x00, exact));
     EXPECT_EQ(extractor.counters(), exact);
@@ -165,10 +183,12 @@ TEST_F(ExtractTest, an_offsets_page_that_an_older_minor_version_makes_late_keeps
 }
 
 TEST_F(ExtractTest, commit_timestamps_of_a_replicated_transaction_are_the_origins) {
-    begin_with({.next_full_xid = 1000, .oldest_commit_ts_xid = 900, .newest_commit_ts_xid = 990}, {.track_commit_timestamp = true});
+    begin_with({.next_full_xid = 1000, .oldest_commit_ts_xid = 900, .newest_commit_ts_xid = 990},
+               {.track_commit_timestamp = true});
     sink.state.slru[{Slru::xact, 0}] = sink.state.slru[{Slru::commit_ts, 1}] = {};
     // With an origin, no subtransactions; the origin's id is in the record's headers.
-    std::string record = make_record(1, 0x80, 1000, Lsn{1}, as_bytes(pack(std::int64_t{5555}, 1u << 5, std::uint64_t{77}, std::int64_t{4444})));
+    std::string record =
+        make_record(1, 0x80, 1000, Lsn{1}, as_bytes(pack(std::int64_t{5555}, 1u << 5, std::uint64_t{77}, std::int64_t{4444})));
     record.insert(24, pack(std::uint8_t{253}, std::uint16_t{3}));
     store(reinterpret_cast<std::byte*>(record.data()), static_cast<std::uint32_t>(record.size()));
     ASSERT_TRUE(extract(record));
@@ -204,16 +224,19 @@ TEST_F(ExtractTest, truncation_cuts_the_maps_where_redo_would) {
 
 TEST_F(ExtractTest, records_of_unknown_kinds_are_refused_by_name) {
     const std::pair<ResourceManager, std::uint8_t> unknown[] = {
-        {ResourceManager::xlog, 0xC0},      {ResourceManager::xact, 0x70},     {ResourceManager::smgr, 0x00},  {ResourceManager::clog, 0x20},
-        {ResourceManager::dbase, 0x30},     {ResourceManager::tblspc, 0x20},   {ResourceManager::multixact, 0x40}, {ResourceManager::relmap, 0x10},
-        {ResourceManager::standby, 0x30},   {ResourceManager::btree, 0xF0},    {ResourceManager::hash, 0xD0},  {ResourceManager::gin, 0x00},
-        {ResourceManager::gist, 0x40},      {ResourceManager::seq, 0x10},      {ResourceManager::spgist, 0x00}, {ResourceManager::brin, 0x60},
-        {ResourceManager::commit_ts, 0x20}, {ResourceManager::replorigin, 0x20}, {ResourceManager::logicalmsg, 0x10}};
+        {ResourceManager::xlog, 0xC0},      {ResourceManager::xact, 0x70},      {ResourceManager::smgr, 0x00},
+        {ResourceManager::clog, 0x20},      {ResourceManager::dbase, 0x30},     {ResourceManager::tblspc, 0x20},
+        {ResourceManager::multixact, 0x40}, {ResourceManager::relmap, 0x10},    {ResourceManager::standby, 0x30},
+        {ResourceManager::btree, 0xF0},     {ResourceManager::hash, 0xD0},      {ResourceManager::gin, 0x00},
+        {ResourceManager::gist, 0x40},      {ResourceManager::seq, 0x10},       {ResourceManager::spgist, 0x00},
+        {ResourceManager::brin, 0x60},      {ResourceManager::commit_ts, 0x20}, {ResourceManager::replorigin, 0x20},
+        {ResourceManager::logicalmsg, 0x10}};
     for (const auto& [manager, info] : unknown) {
         const auto result = extract(manager, info, std::string(64, '\1'));
         ASSERT_FALSE(result) << static_cast<int>(manager);
         EXPECT_EQ(result.error().code, ErrorCode::unsupported);
-        EXPECT_THAT(result.error().message, ::testing::HasSubstr("resource manager " + std::to_string(static_cast<int>(manager))));
+        EXPECT_THAT(result.error().message,
+                    ::testing::HasSubstr("resource manager " + std::to_string(static_cast<int>(manager))));
     }
     EXPECT_EQ(extract(static_cast<ResourceManager>(22), 0, "x").error().code, ErrorCode::unsupported);
 }
@@ -230,13 +253,15 @@ TEST_F(ExtractTest, records_of_extensions_are_taken_by_their_blocks) {
 
 TEST_F(ExtractTest, records_too_short_for_their_kind_are_corrupt) {
     const std::pair<ResourceManager, std::uint8_t> kinds[] = {
-        {ResourceManager::xlog, 0x00},  {ResourceManager::xlog, 0x10},       {ResourceManager::xlog, 0x30},      {ResourceManager::xlog, 0x60},
-        {ResourceManager::xact, 0x00},  {ResourceManager::xact, 0x10},       {ResourceManager::xact, 0x30},      {ResourceManager::xact, 0x50},
-        {ResourceManager::smgr, 0x10},  {ResourceManager::smgr, 0x20},       {ResourceManager::clog, 0x00},      {ResourceManager::clog, 0x10},
-        {ResourceManager::dbase, 0x00}, {ResourceManager::dbase, 0x10},      {ResourceManager::dbase, 0x20},     {ResourceManager::tblspc, 0x10},
-        {ResourceManager::heap, 0x00},  {ResourceManager::multixact, 0x20},  {ResourceManager::multixact, 0x30}, {ResourceManager::relmap, 0x00},
-        {ResourceManager::heap, 0x60},  {ResourceManager::commit_ts, 0x10},  {ResourceManager::heap2, 0x40},     {ResourceManager::heap2, 0x50},
-        {ResourceManager::standby, 0x10}, {ResourceManager::replorigin, 0x00}};
+        {ResourceManager::xlog, 0x00},      {ResourceManager::xlog, 0x10},      {ResourceManager::xlog, 0x30},
+        {ResourceManager::xlog, 0x60},      {ResourceManager::xact, 0x00},      {ResourceManager::xact, 0x10},
+        {ResourceManager::xact, 0x30},      {ResourceManager::xact, 0x50},      {ResourceManager::smgr, 0x10},
+        {ResourceManager::smgr, 0x20},      {ResourceManager::clog, 0x00},      {ResourceManager::clog, 0x10},
+        {ResourceManager::dbase, 0x00},     {ResourceManager::dbase, 0x10},     {ResourceManager::dbase, 0x20},
+        {ResourceManager::tblspc, 0x10},    {ResourceManager::heap, 0x00},      {ResourceManager::multixact, 0x20},
+        {ResourceManager::multixact, 0x30}, {ResourceManager::relmap, 0x00},    {ResourceManager::heap, 0x60},
+        {ResourceManager::commit_ts, 0x10}, {ResourceManager::heap2, 0x40},     {ResourceManager::heap2, 0x50},
+        {ResourceManager::standby, 0x10},   {ResourceManager::replorigin, 0x00}};
     for (const auto& [manager, info] : kinds) {
         const auto result = extract(manager, info, "", 5000);
         ASSERT_FALSE(result) << static_cast<int>(manager) << " " << static_cast<int>(info);

@@ -66,7 +66,8 @@ Result<void> extract_assignment(Extraction& x) {
     ByteReader data = x.main_data();
     x.see_xid(data.take<std::uint32_t>());
     const auto count = data.take<std::int32_t>();
-    if (data.failed() || count < 0 || static_cast<std::uint64_t>(count) * 4 > data.left()) return x.corrupt("too short for its subtransactions");
+    if (data.failed() || count < 0 || static_cast<std::uint64_t>(count) * 4 > data.left())
+        return x.corrupt("too short for its subtransactions");
     for (std::int32_t i = 0; i < count; ++i) x.see_xid(data.take<std::uint32_t>());
     return {};
 }

@@ -1,7 +1,7 @@
 #include "pg/slru_layout.hpp"
+#include "pg/v15/checkpoint.hpp"
 #include "pg/v15/commit_ts_changes.hpp"
 #include "pg/v15/control_file_format.hpp"
-#include "pg/v15/checkpoint.hpp"
 #include "pg/v15/extract.hpp"
 
 namespace bough::pg::v15 {

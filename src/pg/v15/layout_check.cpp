@@ -86,7 +86,8 @@ static_assert(BKPIMAGE_HAS_HOLE == v15::kImageHasHole && BKPIMAGE_APPLY == v15::
               BKPIMAGE_COMPRESS_PGLZ == v15::kImagePglz && BKPIMAGE_COMPRESS_LZ4 == v15::kImageLz4 &&
               BKPIMAGE_COMPRESS_ZSTD == v15::kImageZstd);
 
-static_assert(SizeOfPageHeaderData == sizeof(ours::PageHeader) && offsetof(PageHeaderData, pd_upper) == offsetof(ours::PageHeader, upper) &&
+static_assert(SizeOfPageHeaderData == sizeof(ours::PageHeader) &&
+              offsetof(PageHeaderData, pd_upper) == offsetof(ours::PageHeader, upper) &&
               offsetof(PageHeaderData, pd_prune_xid) == offsetof(ours::PageHeader, prune_xid) && PG_PAGE_LAYOUT_VERSION == 4);
 static_assert(SlotsPerFSMPage == ours::kFreeSpaceSlots && NonLeafNodesPerPage == ours::kFreeSpaceInnerNodes);
 static_assert(VISIBILITYMAP_ALL_VISIBLE == ours::kAllVisible && VISIBILITYMAP_ALL_FROZEN == ours::kAllFrozen);
@@ -94,13 +95,15 @@ static_assert(FirstNormalTransactionId == ours::kFirstNormalXid && FirstMultiXac
 static_assert(TRANSACTION_STATUS_COMMITTED == 1 && TRANSACTION_STATUS_ABORTED == 2 && TRANSACTION_STATUS_SUB_COMMITTED == 3);
 
 // Records, where the extraction reads fields by offset.
-static_assert(offsetof(xl_heap_insert, flags) == 2 && offsetof(xl_heap_delete, flags) == 7 && offsetof(xl_heap_update, flags) == 7 &&
-              offsetof(xl_heap_lock, flags) == 7 && offsetof(xl_heap_lock_updated, flags) == 7 &&
-              offsetof(xl_heap_multi_insert, flags) == 0 && offsetof(xl_heap_visible, flags) == 4);
-static_assert(offsetof(xl_smgr_truncate, rnode) == 4 && offsetof(xl_smgr_truncate, flags) == 16 && offsetof(xl_smgr_create, forkNum) == 12);
+static_assert(offsetof(xl_heap_insert, flags) == 2 && offsetof(xl_heap_delete, flags) == 7 &&
+              offsetof(xl_heap_update, flags) == 7 && offsetof(xl_heap_lock, flags) == 7 &&
+              offsetof(xl_heap_lock_updated, flags) == 7 && offsetof(xl_heap_multi_insert, flags) == 0 &&
+              offsetof(xl_heap_visible, flags) == 4);
+static_assert(offsetof(xl_smgr_truncate, rnode) == 4 && offsetof(xl_smgr_truncate, flags) == 16 &&
+              offsetof(xl_smgr_create, forkNum) == 12);
 static_assert(offsetof(xl_multixact_create, members) == 12 && sizeof(MultiXactMember) == 8);
-static_assert(sizeof(xl_xact_prepare) == 72 && offsetof(xl_xact_prepare, nsubxacts) == 28 && offsetof(xl_xact_prepare, gidlen) == 54 &&
-              offsetof(xl_xact_prepare, origin_lsn) == 56);
+static_assert(sizeof(xl_xact_prepare) == 72 && offsetof(xl_xact_prepare, nsubxacts) == 28 &&
+              offsetof(xl_xact_prepare, gidlen) == 54 && offsetof(xl_xact_prepare, origin_lsn) == 56);
 static_assert(sizeof(SharedInvalidationMessage) == 16 && sizeof(xl_xact_stats_item) == 12 && sizeof(xl_xact_dbinfo) == 8);
 static_assert(offsetof(xl_running_xacts, nextXid) == 12);
 static_assert(offsetof(xl_parameter_change, wal_level) == 20 && offsetof(xl_parameter_change, track_commit_timestamp) == 25);

@@ -24,8 +24,10 @@ const BlockReference* Record::block(std::uint8_t id) const {
 }
 
 Error Record::error(ErrorCode code, std::string_view what) const {
-    return Error{code, fmt::format("WAL record at {} (resource manager {}, info {:02X}): {}", start_.to_string(), resource_manager_,
-                                   info_, what), {}};
+    return Error{code,
+                 fmt::format("WAL record at {} (resource manager {}, info {:02X}): {}", start_.to_string(), resource_manager_,
+                             info_, what),
+                 {}};
 }
 
 Result<void> Record::decode(const WalRecord& wal) {
@@ -84,7 +86,8 @@ std::string_view image_fault(const BlockReference& b, std::size_t image_bytes) {
     const bool has_hole = (b.image_info & kImageHasHole) != 0;
     const bool compressed = (b.image_info & kImageCompressed) != 0;
     if (image_bytes > kPageBytes) return "a page image longer than a page";
-    if (has_hole && (b.hole_offset == 0 || b.hole_bytes == 0 || image_bytes == kPageBytes)) return "a page image with an empty hole";
+    if (has_hole && (b.hole_offset == 0 || b.hole_bytes == 0 || image_bytes == kPageBytes))
+        return "a page image with an empty hole";
     if (!has_hole && (b.hole_offset != 0 || b.hole_bytes != 0)) return "a page image with an unannounced hole";
     if (b.hole_offset + b.hole_bytes > static_cast<int>(kPageBytes)) return "a page image with a hole beyond the page";
     if (compressed && image_bytes == kPageBytes) return "a compressed page image as long as a page";
@@ -94,14 +97,16 @@ std::string_view image_fault(const BlockReference& b, std::size_t image_bytes) {
 }  // namespace
 
 Result<void> Record::decode_block(std::uint8_t id, HeaderReader& reader) {
-    if (block_count_ > 0 && id <= blocks_[block_count_ - 1].id) return corrupt(fmt::format("block reference {} out of order", id));
+    if (block_count_ > 0 && id <= blocks_[block_count_ - 1].id)
+        return corrupt(fmt::format("block reference {} out of order", id));
     BlockReference& b = blocks_[block_count_] = BlockReference{};
     b.id = id;
     b.fork_flags = reader.take<std::uint8_t>();
     b.will_init = (b.fork_flags & kBlockWillInit) != 0;
     b.has_image = (b.fork_flags & kBlockHasImage) != 0;
     const auto data_bytes = reader.take<std::uint16_t>();
-    if (((b.fork_flags & kBlockHasData) != 0) != (data_bytes != 0)) return corrupt(fmt::format("block reference {} misstates its data", id));
+    if (((b.fork_flags & kBlockHasData) != 0) != (data_bytes != 0))
+        return corrupt(fmt::format("block reference {} misstates its data", id));
 
     std::uint16_t image_bytes = 0;
     if (b.has_image) {

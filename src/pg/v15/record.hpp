@@ -78,6 +78,7 @@ Result<void> restore_image(const Record& record, const BlockReference& block, Pa
 
 // The record as redo of the page of `block` needs it: without the images of other blocks, and without that block's own unless
 // `keep_image`. A whole record but for its checksum. It is either record.bytes() or in `buffer`.
-std::span<const std::byte> record_for_page(const Record& record, const BlockReference& block, bool keep_image, std::string& buffer);
+std::span<const std::byte> record_for_page(const Record& record, const BlockReference& block, bool keep_image,
+                                           std::string& buffer);
 
 }  // namespace bough::pg::v15

@@ -36,9 +36,11 @@ void append_data_header(std::string& out, std::span<const std::byte> main_data) 
 
 }  // namespace
 
-std::span<const std::byte> record_for_page(const Record& record, const BlockReference& block, bool keep_image, std::string& buffer) {
+std::span<const std::byte> record_for_page(const Record& record, const BlockReference& block, bool keep_image,
+                                           std::string& buffer) {
     const auto keeps = [&](const BlockReference& b) { return b.has_image && keep_image && b.id == block.id; };
-    if (std::ranges::all_of(record.blocks(), [&](const BlockReference& b) { return !b.has_image || keeps(b); })) return record.bytes();
+    if (std::ranges::all_of(record.blocks(), [&](const BlockReference& b) { return !b.has_image || keeps(b); }))
+        return record.bytes();
 
     buffer.assign(as_text(record.bytes().first(sizeof(WalRecordHeader))));
     for (const BlockReference& b : record.blocks()) append_block_header(buffer, b, keeps(b));

@@ -18,8 +18,9 @@ namespace {
 bool decompress(std::uint8_t info, std::span<const std::byte> compressed, std::span<std::byte> out) {
     if ((info & kImagePglz) != 0) return pglz_decompress(compressed, out);
     if ((info & kImageLz4) != 0) {
-        const int length = LZ4_decompress_safe(reinterpret_cast<const char*>(compressed.data()), reinterpret_cast<char*>(out.data()),
-                                               static_cast<int>(compressed.size()), static_cast<int>(out.size()));
+        const int length =
+            LZ4_decompress_safe(reinterpret_cast<const char*>(compressed.data()), reinterpret_cast<char*>(out.data()),
+                                static_cast<int>(compressed.size()), static_cast<int>(out.size()));
         return length >= 0 && static_cast<std::size_t>(length) == out.size();
     }
     const std::size_t length = ZSTD_decompress(out.data(), out.size(), compressed.data(), compressed.size());
@@ -41,7 +42,8 @@ Result<void> restore_image(const Record& record, const BlockReference& block, Pa
     }
     std::memcpy(page.data(), image.data(), block.hole_offset);
     std::memset(page.data() + block.hole_offset, 0, block.hole_bytes);
-    std::memcpy(page.data() + block.hole_offset + block.hole_bytes, image.data() + block.hole_offset, without_hole - block.hole_offset);
+    std::memcpy(page.data() + block.hole_offset + block.hole_bytes, image.data() + block.hole_offset,
+                without_hole - block.hole_offset);
     if (!page_is_new(page)) set_page_lsn(page, record.end());
     return {};
 }

@@ -21,8 +21,8 @@ struct Parts {
     std::string headers;
     std::string payload;
 
-    Parts& block(std::uint8_t id, std::uint8_t fork_flags, std::string_view data, std::string_view image = {}, std::uint16_t hole_offset = 0,
-                 std::uint8_t image_info = 0) {
+    Parts& block(std::uint8_t id, std::uint8_t fork_flags, std::string_view data, std::string_view image = {},
+                 std::uint16_t hole_offset = 0, std::uint8_t image_info = 0) {
         append(headers, id);
         append(headers, fork_flags);
         append(headers, static_cast<std::uint16_t>(data.size()));
@@ -159,10 +159,14 @@ TEST(Record, says_what_is_corrupt) {
     EXPECT_EQ(message(Parts().block(0, 0, "data").record()), "block reference 0 misstates its data");
     EXPECT_EQ(message(Parts().block(0, 0x20, {}).record()), "block reference 0 misstates its data");
     EXPECT_EQ(message(Parts().block(33, 0, {}).record()), "invalid part 33");
-    EXPECT_EQ(message(Parts().block(0, 0x10, {}, image(), 0, 0x01).record()), "block reference 0: a page image with an empty hole");
-    EXPECT_EQ(message(Parts().block(0, 0x10, {}, image(), 100, 0).record()), "block reference 0: a page image with an unannounced hole");
-    EXPECT_EQ(message(Parts().block(0, 0x10, {}, image(), 300, 0x01).record()), "block reference 0: a page image with a hole beyond the page");
-    EXPECT_EQ(message(Parts().block(0, 0x10, {}, std::string(8193, 'i'), 0, 0).record()), "block reference 0: a page image longer than a page");
+    EXPECT_EQ(message(Parts().block(0, 0x10, {}, image(), 0, 0x01).record()),
+              "block reference 0: a page image with an empty hole");
+    EXPECT_EQ(message(Parts().block(0, 0x10, {}, image(), 100, 0).record()),
+              "block reference 0: a page image with an unannounced hole");
+    EXPECT_EQ(message(Parts().block(0, 0x10, {}, image(), 300, 0x01).record()),
+              "block reference 0: a page image with a hole beyond the page");
+    EXPECT_EQ(message(Parts().block(0, 0x10, {}, std::string(8193, 'i'), 0, 0).record()),
+              "block reference 0: a page image longer than a page");
     EXPECT_EQ(message(Parts().block(0, 0x10, {}, std::string(8192, 'i'), 0, 0x04).record()),
               "block reference 0: a compressed page image as long as a page");
     Parts short_data = two_blocks();

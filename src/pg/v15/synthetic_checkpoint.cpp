@@ -7,8 +7,8 @@
 
 namespace bough::pg::v15 {
 
-Result<SyntheticCheckpoint> append_shutdown_checkpoint(std::span<const std::byte> prefix, Lsn at, Lsn previous, CheckPoint checkpoint,
-                                                       SystemId system_id, std::uint32_t segment_bytes) {
+Result<SyntheticCheckpoint> append_shutdown_checkpoint(std::span<const std::byte> prefix, Lsn at, Lsn previous,
+                                                       CheckPoint checkpoint, SystemId system_id, std::uint32_t segment_bytes) {
     BOUGH_ASSIGN(auto writer, WalPageWriter::open(system_id, segment_bytes, checkpoint.timeline, at, prefix));
     checkpoint.redo = writer.next_start();
     checkpoint.oldest_active_xid = 0;

@@ -20,8 +20,8 @@ struct SyntheticCheckpoint {
         SegmentNumber segment;
         std::vector<std::byte> content;  // a whole segment
     };
-    CheckPoint checkpoint;  // as the record has it: redo is the record's start
-    Lsn end;                // of the record; where the compute's own WAL goes on
+    CheckPoint checkpoint;              // as the record has it: redo is the record's start
+    Lsn end;                            // of the record; where the compute's own WAL goes on
     std::vector<SegmentFile> segments;  // one, or two when the record crosses into the next
 };
 
@@ -29,7 +29,7 @@ struct SyntheticCheckpoint {
 // too). `previous` is the start of that record. `prefix` holds what is known of the bytes from the start of at's segment,
 // at most up to `at`; what is missing is zeros with page headers where a reader needs them. Of `checkpoint`, redo and
 // oldest_active_xid are set here. ErrorCode::invalid_argument when no record can end at `at`.
-Result<SyntheticCheckpoint> append_shutdown_checkpoint(std::span<const std::byte> prefix, Lsn at, Lsn previous, CheckPoint checkpoint,
-                                                       SystemId system_id, std::uint32_t segment_bytes);
+Result<SyntheticCheckpoint> append_shutdown_checkpoint(std::span<const std::byte> prefix, Lsn at, Lsn previous,
+                                                       CheckPoint checkpoint, SystemId system_id, std::uint32_t segment_bytes);
 
 }  // namespace bough::pg::v15

@@ -42,8 +42,8 @@ struct SyntheticCheckpointTest : ::testing::Test {
         server->write_file(server->data() / "global/pg_control",
                            before.with_shutdown_checkpoint(made->checkpoint, before.parameters(), before.system_id()).encode());
 
-        const std::string dump = server->run("pg_waldump", "-p " + (server->data() / "pg_wal").string() + " -s " +
-                                                               made->checkpoint.redo.to_string() + " -n 1");
+        const std::string dump = server->run(
+            "pg_waldump", "-p " + (server->data() / "pg_wal").string() + " -s " + made->checkpoint.redo.to_string() + " -n 1");
         EXPECT_THAT(dump, HasSubstr("lsn: " + padded(made->checkpoint.redo)));
         EXPECT_THAT(dump, HasSubstr("prev " + padded(previous)));
         EXPECT_THAT(dump, HasSubstr("CHECKPOINT_SHUTDOWN redo " + made->checkpoint.redo.to_string()));
@@ -52,8 +52,8 @@ struct SyntheticCheckpointTest : ::testing::Test {
         EXPECT_EQ(server->sql("select 1"), "1\n");
         EXPECT_EQ(server->sql("create table t(x int); insert into t values (7); table t; drop table t"), "7\n");
         // The server's own WAL follows without a gap.
-        const std::string after = server->run("pg_waldump", "-p " + (server->data() / "pg_wal").string() + " -s " +
-                                                                made->checkpoint.redo.to_string() + " -n 2");
+        const std::string after = server->run(
+            "pg_waldump", "-p " + (server->data() / "pg_wal").string() + " -s " + made->checkpoint.redo.to_string() + " -n 2");
         EXPECT_THAT(after, HasSubstr(", prev " + padded(made->checkpoint.redo)));
         server->stop();
     }
@@ -82,15 +82,15 @@ testing::StockServer* SyntheticCheckpointTest::server = nullptr;
 TEST_F(SyntheticCheckpointTest, stock_postgres_starts_from_it_at_awkward_places) {
     const std::uint64_t base = 0x20000000;  // a segment's start
     std::vector<std::uint64_t> places = {
-        base + 5 * kWalPageBytes + 1000,                // in the middle of a page
-        base + 0x100000 + 5 * kWalPageBytes - 64,       // the record crosses a page end
-        base + 0x200000 + 5 * kWalPageBytes,            // exactly at a page end
-        base + 0x300000,                                // exactly at a segment end
-        base + 0x400000 + 5 * kWalPageBytes + 24,       // just after a page header
-        base + 0x500000 + 40,                           // just after a segment's header
-        base + 0x600000 - 72,                           // the record crosses a segment end
-        base + 0x700000 - 120,                          // the record ends at a segment end
-        base + 0x800000 + 3 * kWalPageBytes - 120,      // the record ends at a page end
+        base + 5 * kWalPageBytes + 1000,            // in the middle of a page
+        base + 0x100000 + 5 * kWalPageBytes - 64,   // the record crosses a page end
+        base + 0x200000 + 5 * kWalPageBytes,        // exactly at a page end
+        base + 0x300000,                            // exactly at a segment end
+        base + 0x400000 + 5 * kWalPageBytes + 24,   // just after a page header
+        base + 0x500000 + 40,                       // just after a segment's header
+        base + 0x600000 - 72,                       // the record crosses a segment end
+        base + 0x700000 - 120,                      // the record ends at a segment end
+        base + 0x800000 + 3 * kWalPageBytes - 120,  // the record ends at a page end
     };
     // The record's header itself is broken at the page or segment end.
     for (std::uint64_t left = 8; left <= 24; left += 8) {
@@ -109,7 +109,8 @@ TEST_F(SyntheticCheckpointTest, keeps_the_log_before_it) {
     const Lsn at = control.checkpoint_lsn() + 120;
     const auto content = server->wal(wal_segment_name(segment_of(at, kSegment), kSegment));
     const auto prefix = std::span(content).first(at.value % kSegment);
-    const auto made = *append_shutdown_checkpoint(prefix, at, control.checkpoint_lsn(), control.checkpoint(), control.system_id(), kSegment);
+    const auto made =
+        *append_shutdown_checkpoint(prefix, at, control.checkpoint_lsn(), control.checkpoint(), control.system_id(), kSegment);
     EXPECT_TRUE(std::ranges::equal(std::span(made.segments[0].content).first(prefix.size()), prefix));
     EXPECT_EQ(made.checkpoint.redo, at);
     start_at(at, control.checkpoint_lsn(), prefix);
@@ -118,10 +119,12 @@ TEST_F(SyntheticCheckpointTest, keeps_the_log_before_it) {
 TEST_F(SyntheticCheckpointTest, refuses_places_where_no_record_ends) {
     const ControlFile control = control_file();
     for (const std::uint64_t at : {0x20000004ull, 0x20000008ull, 0x20002010ull})
-        EXPECT_EQ(append_shutdown_checkpoint({}, Lsn{at}, Lsn{1}, control.checkpoint(), control.system_id(), kSegment).error().code,
-                  ErrorCode::invalid_argument);
+        EXPECT_EQ(
+            append_shutdown_checkpoint({}, Lsn{at}, Lsn{1}, control.checkpoint(), control.system_id(), kSegment).error().code,
+            ErrorCode::invalid_argument);
     const std::vector<std::byte> prefix(200);
-    EXPECT_FALSE(append_shutdown_checkpoint(prefix, Lsn{0x20000040}, Lsn{1}, control.checkpoint(), control.system_id(), kSegment));
+    EXPECT_FALSE(
+        append_shutdown_checkpoint(prefix, Lsn{0x20000040}, Lsn{1}, control.checkpoint(), control.system_id(), kSegment));
 }
 
 }  // namespace

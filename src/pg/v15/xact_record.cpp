@@ -109,7 +109,8 @@ Result<XactPrepare> XactPrepare::parse(const Record& record) {
     if (header.subxacts < 0) return record.corrupt("too short for its subtransactions");
     append_items(prepare.subxids, data.take_bytes(static_cast<std::size_t>(header.subxacts) * sizeof(std::uint32_t)));
     if (data.failed()) return record.corrupt("too short for its subtransactions");
-    if (prepare.xid < kFirstNormalXid || !all_normal(prepare.subxids)) return record.corrupt("prepares an impossible transaction");
+    if (prepare.xid < kFirstNormalXid || !all_normal(prepare.subxids))
+        return record.corrupt("prepares an impossible transaction");
     return prepare;
 }
 
