@@ -128,7 +128,9 @@ Result<void> run(Options options, const sigset_t& signals) {
     BOUGH_ASSIGN(const auto service, PageService::start(std::move(service_options), *projects, reader));
     HotPages hot_pages(reader);
     Followers followers(reader, hot_pages);
-    AdminApi api({resources, *projects, followers, reader, cluster, reader_metrics, service->metrics(), &pool->metrics(), random_id()});
+    std::atomic<bool> stopping = false;
+    AdminApi api({resources, *projects, followers, reader, cluster, reader_metrics, service->metrics(), &pool->metrics(), stopping,
+                  random_id()});
     http::ServerOptions admin_options;
     admin_options.handler_threads = 24;  // several may wait for ingest
     BOUGH_ASSIGN(const auto admin, http::Server::start(admin_address, [&](const http::Request& request) { return api.handle(request); },
@@ -137,6 +139,7 @@ Result<void> run(Options options, const sigset_t& signals) {
     notify_ready();
     int signal = 0;
     ::sigwait(&signals, &signal);
+    stopping = true;
     notify_stopping();
     spdlog::info("pageserver is stopping");
     return {};

@@ -9,6 +9,17 @@
 
 namespace bough::pageserver {
 
+Result<void> wait_readable(const AdminServices& services, const Branch& branch, Lsn lsn, std::chrono::milliseconds timeout) {
+    constexpr auto kLookEvery = std::chrono::milliseconds(200);
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    while (true) {
+        const auto now = std::chrono::steady_clock::now();
+        Result<void> waited = branch.wait_readable(lsn, std::min(deadline, now + kLookEvery));
+        if (waited || waited.error().code != ErrorCode::timeout || now >= deadline) return waited;
+        if (services.stopping) return Error{ErrorCode::unavailable, "the pageserver is stopping", {}};
+    }
+}
+
 AdminApi::AdminApi(AdminServices services) : services_(std::move(services)) {
     router_.add("GET", "/status", [this](const http::Request&, const http::PathParameters&) {
         return json_response(boost::json::object{

@@ -103,7 +103,7 @@ Result<http::Response> wait(AdminServices& services, const http::Request& reques
     BOUGH_ASSIGN(const Lsn lsn, json::lsn_field(body, "lsn"));
     BOUGH_ASSIGN(const std::uint64_t timeout_ms, json::unsigned_field_or(body, "timeout_ms", 30'000));
     const auto timeout = std::chrono::milliseconds(std::min(timeout_ms, kWaitMsMax));
-    BOUGH_TRY(place.branch->wait_readable(lsn, std::chrono::steady_clock::now() + timeout));
+    BOUGH_TRY(wait_readable(services, *place.branch, lsn, timeout));
     return json_response(describe(services, *place.branch));
 }
 

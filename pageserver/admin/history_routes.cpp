@@ -35,14 +35,14 @@ Result<View> view_of(AdminServices& services, const http::Request& request, cons
     BOUGH_ASSIGN(const auto branch, project->branch(branch_id));
     BOUGH_ASSIGN(const Lsn lsn, lsn_in_query(request, "lsn"));
     BOUGH_TRY(check_history_reaches(*branch, lsn));
-    BOUGH_TRY(branch->wait_readable(lsn, std::chrono::steady_clock::now() + kIngestTimeout));
+    BOUGH_TRY(wait_readable(services, *branch, lsn, kIngestTimeout));
     return View{project, branch, lsn};
 }
 
 Result<http::Response> lsn_at(AdminServices& services, const http::Request& request, const http::PathParameters& path) {
     BOUGH_ASSIGN(const auto branch, branch_at(services, path));
     BOUGH_ASSIGN(const std::int64_t time, time_in_query(request, "time"));
-    BOUGH_TRY(branch->wait_readable(branch->row().start.lsn, std::chrono::steady_clock::now() + kIngestTimeout));
+    BOUGH_TRY(wait_readable(services, *branch, branch->row().start.lsn, kIngestTimeout));
     BOUGH_ASSIGN(const LogPosition position, position_at(*branch, time));
     return json_response(
         boost::json::object{{"lsn", position.lsn.to_string()}, {"prev_lsn", position.prev_lsn.to_string()}});
@@ -86,7 +86,9 @@ Result<http::Response> relations(AdminServices& services, const http::Request& r
 
 Result<http::Response> size(AdminServices& services, const http::PathParameters& path) {
     BOUGH_ASSIGN(const auto branch, branch_at(services, path));
-    BOUGH_ASSIGN(const ForkLengths forks, read_forks(*branch, branch->ingest_lsn()));
+    const Lsn lsn = branch->ingest_lsn();
+    BOUGH_TRY(wait_readable(services, *branch, lsn, kIngestTimeout));
+    BOUGH_ASSIGN(const ForkLengths forks, read_forks(*branch, lsn));
     std::uint64_t bytes = 0;
     for (const auto& [fork, blocks] : forks) bytes += std::uint64_t{blocks} * pg::kPageBytes;
     return json_response(boost::json::object{{"logical_bytes", bytes}});

@@ -1,6 +1,7 @@
 // Everything the admin interface speaks about; main builds it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <string>
 
@@ -22,8 +23,12 @@ struct AdminServices {
     const ClusterTemplate& cluster_template;
     const PageReaderMetrics& reader_metrics;
     const PageServiceMetrics& page_service_metrics;
-    const RedoMetrics* redo_metrics = nullptr;  // none where there is no redo
-    std::string boot_id;  // random per process
+    const RedoMetrics* redo_metrics;  // nullptr where there is no redo
+    const std::atomic<bool>& stopping;  // waits end early
+    std::string boot_id;                // random per process
 };
+
+// Branch::wait_readable(), given up when the process stops (unavailable).
+Result<void> wait_readable(const AdminServices& services, const Branch& branch, Lsn lsn, std::chrono::milliseconds timeout);
 
 }  // namespace bough::pageserver

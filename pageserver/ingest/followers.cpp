@@ -4,6 +4,7 @@ namespace bough::pageserver {
 
 Followers::~Followers() {
     const std::lock_guard lock(mutex_);
+    for (const auto& [branch, follower] : followers_) follower->request_stop();
     followers_.clear();
 }
 

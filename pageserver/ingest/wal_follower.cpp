@@ -27,7 +27,7 @@ WalFollower::WalFollower(std::shared_ptr<Branch> branch, PageReader& reader, Hot
 }
 
 WalFollower::~WalFollower() {
-    stop_.raise();
+    request_stop();
     thread_.join();
 }
 

@@ -30,6 +30,9 @@ public:
     WalFollower(const WalFollower&) = delete;
     WalFollower& operator=(const WalFollower&) = delete;
 
+    // So that several can end at the same time; the destructor waits.
+    void request_stop() { stop_.raise(); }
+
     const std::vector<std::string>& safekeepers() const { return safekeepers_; }
     const std::shared_ptr<Branch>& branch() const { return branch_; }
 
