@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <memory>
 #include <thread>
 
 #include <boost/json/serialize.hpp>
@@ -43,6 +45,30 @@ Result<void> check_postgres(const std::string& bindir) {
         return Error{ErrorCode::failed_precondition, "PostgreSQL 15 is not installed: there is no " + bindir + "/" + program,
                      "apt-get install postgresql-15, or say where it is with --pg-bindir"};
     }
+    return {};
+}
+
+// Asks the program itself: a directory of another major version has the same names in it.
+Result<void> check_postgres_version(const std::string& bindir) {
+    std::unique_ptr<FILE, int (*)(FILE*)> output(::popen(("'" + bindir + "/postgres' --version 2>&1").c_str(), "r"), ::pclose);
+    char line[200] = {};
+    if (output && std::fgets(line, sizeof line, output.get()) && std::string_view(line).find("(PostgreSQL) 15.") != std::string_view::npos) return {};
+    std::string said(line);
+    while (!said.empty() && said.back() == '\n') said.pop_back();
+    return Error{ErrorCode::unsupported, bindir + "/postgres is not PostgreSQL 15: it says \"" + said + "\"", "name the directory of version 15 with --pg-bindir"};
+}
+
+// A directory that somebody uses for something else is not ours to fill.
+Result<void> check_empty_or_ours(const SystemFiles& files) {
+    if (std::filesystem::exists(files.settings())) return {};
+    std::error_code failed;
+    for (const auto& entry : std::filesystem::directory_iterator(files.root(), failed)) {
+        // What a first start that was interrupted leaves, and what a file system has at its root.
+        auto name = entry.path().filename().string();
+        if (name == "supervisor.lock" || name == "log" || name == "run" || name == "computes" || name == "bough.json.new" || name == "lost+found") continue;
+        return Error{ErrorCode::failed_precondition, files.root().string() + " is not empty and is no data directory of Bough", "choose another --data-dir"};
+    }
+    if (failed) return io_error("cannot read " + files.root().string(), failed.value());
     return {};
 }
 
@@ -173,11 +199,11 @@ int stay_in_foreground(pid_t supervisor, const sigset_t& signals) {
 Result<int> up(const CommonOptions& common, const UpOptions& options) {
     auto bindir = postgres_bindir(options);
     BOUGH_TRY(check_postgres(bindir));
-    if (options.safekeepers != 0 && options.safekeepers != 1 && options.safekeepers != 3)
-        return Error{ErrorCode::invalid_argument, "--safekeepers is 1 or 3, not " + std::to_string(options.safekeepers), {}};
     BOUGH_TRY(become_unprivileged(common.data_dir));
     SystemFiles files{std::filesystem::path(common.data_dir)};
     BOUGH_TRY(files::make_directories(files.root()));
+    BOUGH_TRY(check_empty_or_ours(files));
+    BOUGH_TRY(check_postgres_version(bindir));
     bool running = supervisor_runs(files);
     BOUGH_ASSIGN(auto settings, settle(files, options, running));
     auto programs = std::filesystem::read_symlink("/proc/self/exe").parent_path();
@@ -223,7 +249,7 @@ Result<int> up(const CommonOptions& common, const UpOptions& options) {
 void add_up(CLI::App& app, CommonOptions& common, Action& action) {
     auto options = std::make_shared<UpOptions>();
     auto* verb = app.add_subcommand("up", "Start a system on this machine, with a first project, and print a connection string. Does nothing to one that runs");
-    verb->add_option("--safekeepers", options->safekeepers, "1 or 3; chosen at the first start (default: 1)");
+    verb->add_option("--safekeepers", options->safekeepers, "1 or 3; chosen at the first start (default: 1)")->check(CLI::IsMember({1, 3}));
     verb->add_option("--api-port", options->api_port, "Port of the HTTP API on 127.0.0.1 (default: 8432)")->check(CLI::Range(1, 65535));
     verb->add_option("--sql-port", options->sql_port, "First SQL port on 127.0.0.1; each branch has the next free one (default: 55432)")->check(CLI::Range(1024, 65535));
     verb->add_option("--pg-bindir", options->bindir, "Directory of Postgres 15's programs (default: $BOUGH_PG_BINDIR, else Debian's)");

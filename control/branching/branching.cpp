@@ -4,6 +4,7 @@
 
 #include "base/timestamp.hpp"
 #include "control/branching/names.hpp"
+#include "control/computes/sql_port.hpp"
 
 namespace bough::control {
 namespace {
@@ -20,6 +21,8 @@ Result<void> check_sql_name(const std::string& name, const std::string& what) {
     return Error{ErrorCode::invalid_argument, "invalid " + what + " name \"" + name.substr(0, 80) + "\"",
                  "use 1 to 63 of a-z, 0-9 and '_', not beginning with a digit or \"pg_\""};
 }
+
+bool sql_port_is_free(std::uint16_t port) { return check_sql_port(port).has_value(); }
 
 bool gone(const Result<void>& result) { return result || result.error().code == ErrorCode::not_found; }
 
@@ -40,7 +43,7 @@ Result<ProjectRow> Branching::create_project(const NewProject& wanted) {
     if (!start) return undo(start.error());
     BranchRow root{project.default_branch, project.id, kRootName, std::nullopt, start->lsn, start->prev_lsn, project.created_at_us,
                    RowState::ready, new_endpoint_id(), 0, false};
-    auto added = catalog_.add(root, first_sql_port_);
+    auto added = catalog_.add(root, first_sql_port_, sql_port_is_free);
     if (!added) return undo(added.error());
     project.state = RowState::ready;
     BOUGH_TRY(catalog_.put(project));
@@ -122,7 +125,7 @@ Result<BranchRow> Branching::create_branch(const ProjectRow& project, const std:
     BOUGH_ASSIGN(auto position, resolve(parent, point));
     BranchRow row{new_branch_id(), project.id, name, parent.id, position.lsn, position.prev_lsn, now_us(), RowState::creating, new_endpoint_id(), 0,
                   false};
-    BOUGH_ASSIGN(auto branch, catalog_.add(row, first_sql_port_));
+    BOUGH_ASSIGN(auto branch, catalog_.add(row, first_sql_port_, sql_port_is_free));
     auto created = pageserver_.create_branch(project.id, branch.id, parent.id, position);
     if (!created) {
         if (auto undone = erase_branch(branch, true); !undone) spdlog::warn("branch {}: {}", branch.id.str(), undone.error().message);

@@ -161,7 +161,7 @@ Result<BranchRow> Catalog::branch(const ProjectId& project, const std::string& i
     return Error{ErrorCode::not_found, "branch \"" + id_or_name + "\" does not exist", "`bough branch list` shows those that do"};
 }
 
-Result<BranchRow> Catalog::add(BranchRow row, std::uint16_t first_port) {
+Result<BranchRow> Catalog::add(BranchRow row, std::uint16_t first_port, const PortCheck& free) {
     std::lock_guard lock(mutex_);
     std::set<std::uint16_t> taken;
     for (const auto& [id, other] : branches_) {
@@ -170,7 +170,7 @@ Result<BranchRow> Catalog::add(BranchRow row, std::uint16_t first_port) {
             return Error{ErrorCode::already_exists, "branch \"" + row.name + "\" already exists", "choose another name"};
     }
     std::uint32_t port = first_port;
-    while (taken.contains(static_cast<std::uint16_t>(port)) && port <= 65535) ++port;
+    while (port <= 65535 && (taken.contains(static_cast<std::uint16_t>(port)) || !free(static_cast<std::uint16_t>(port)))) ++port;
     if (port > 65535) return Error{ErrorCode::unavailable, "no SQL port is left for another branch", "delete a branch"};
     row.port = static_cast<std::uint16_t>(port);
     BOUGH_TRY(write(key_of(row), boost::json::serialize(to_json(row))));

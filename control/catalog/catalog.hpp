@@ -35,9 +35,10 @@ public:
     std::vector<BranchRow> branches() const;
     std::vector<BranchRow> branches(const ProjectId& project) const;
     Result<BranchRow> branch(const ProjectId& project, const std::string& id_or_name) const;
-    // Adds a row whose `port` is the lowest one from `first_port` on that no other branch has; returns it with that port.
-    // already_exists when a branch of the project has that name.
-    Result<BranchRow> add(BranchRow row, std::uint16_t first_port);
+    // Adds a row whose `port` is the lowest one from `first_port` on that no other branch has and that is `free`; returns it with
+    // that port. already_exists when a branch of the project has that name.
+    using PortCheck = std::function<bool(std::uint16_t)>;
+    Result<BranchRow> add(BranchRow row, std::uint16_t first_port, const PortCheck& free);
     Result<void> put(const BranchRow& row);
     Result<void> remove(const BranchRow& row);
     bool has_children(const BranchRow& row) const;

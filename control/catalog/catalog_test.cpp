@@ -8,6 +8,8 @@
 namespace bough::control {
 namespace {
 
+bool any_port(std::uint16_t) { return true; }
+
 class CatalogTest : public testing::Test {
 protected:
     void SetUp() override {
@@ -39,7 +41,7 @@ TEST_F(CatalogTest, rows_survive_a_restart_whole) {
     auto row = branch("b1", "main");
     row.parent = *BranchId::parse("b0");
     row.compute_wanted = true;
-    ASSERT_TRUE(catalog_->add(row, 6000).has_value());
+    ASSERT_TRUE(catalog_->add(row, 6000, any_port).has_value());
     reopen();
     auto read_project = catalog_->project("First");
     ASSERT_TRUE(read_project.has_value());
@@ -56,11 +58,12 @@ TEST_F(CatalogTest, rows_survive_a_restart_whole) {
 TEST_F(CatalogTest, names_are_unique_and_ports_are_reused) {
     ASSERT_TRUE(catalog_->add(project("p1", "First")).has_value());
     EXPECT_EQ(catalog_->add(project("p2", "First")).error().code, ErrorCode::already_exists);
-    EXPECT_EQ(catalog_->add(branch("b1", "main"), 6000)->port, 6000);
-    EXPECT_EQ(catalog_->add(branch("b2", "dev"), 6000)->port, 6001);
-    EXPECT_EQ(catalog_->add(branch("b3", "dev"), 6000).error().code, ErrorCode::already_exists);
+    EXPECT_EQ(catalog_->add(branch("b1", "main"), 6000, any_port)->port, 6000);
+    EXPECT_EQ(catalog_->add(branch("b2", "dev"), 6000, any_port)->port, 6001);
+    EXPECT_EQ(catalog_->add(branch("b3", "dev"), 6000, any_port).error().code, ErrorCode::already_exists);
     ASSERT_TRUE(catalog_->remove(branch("b1", "main")).has_value());
-    EXPECT_EQ(catalog_->add(branch("b4", "again"), 6000)->port, 6000);
+    EXPECT_EQ(catalog_->add(branch("b4", "again"), 6000, any_port)->port, 6000);
+    EXPECT_EQ(catalog_->add(branch("b5", "elsewhere"), 7000, [](std::uint16_t port) { return port >= 7003; })->port, 7003);
     EXPECT_EQ(catalog_->branch(*ProjectId::parse("p1"), "main").error().code, ErrorCode::not_found);
 }
 

@@ -12,8 +12,8 @@
 #include "control/computes/election.hpp"
 #include "control/computes/launch_record.hpp"
 #include "control/computes/owner_role.hpp"
+#include "control/computes/sql_port.hpp"
 #include "files/files.hpp"
-#include "net/address.hpp"
 
 namespace bough::control {
 namespace {
@@ -23,21 +23,6 @@ constexpr auto kIngestTimeout = std::chrono::seconds(120);
 constexpr auto kRestartPauseMax = std::chrono::seconds(30);
 
 std::string label(const BranchRow& branch) { return "project " + branch.project.str() + " branch " + branch.name + " (" + branch.id.str() + ")"; }
-
-// Nobody else listens there: asked first, since Postgres would only say so in its log.
-Result<void> check_port(const std::string& host, std::uint16_t port) {
-    net::Address address;
-    address.host = host;
-    address.port = port;
-    auto fd = net::listen(address);
-    if (!fd) {
-        Error error = fd.error();
-        error.hint = "port " + std::to_string(port) + " is the branch's SQL port; stop the program that has it, or start Bough with another --sql-port";
-        return error;
-    }
-    ::close(*fd);
-    return {};
-}
 
 }  // namespace
 
@@ -143,7 +128,7 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
     auto directory = directory_of(branch);
     // A server of a former start that nobody watched any more: its branch is about to be taken from it.
     if (auto left = compute::running_postmaster(directory)) compute::stop_postmaster(*left, compute::Shutdown::immediate, options_.stop_timeout);
-    BOUGH_TRY(check_port("127.0.0.1", branch.port));
+    BOUGH_TRY(check_sql_port(branch.port));
     BOUGH_TRY(ensure_kept(quorum_, catalog_, branch));
     auto source = "host='" + options_.socket_directory.string() + "' port=" + std::to_string(branch.port) + " user=" + compute::kSuperuser;
     BOUGH_ASSIGN(auto elected, elect(quorum_, branch, source));
