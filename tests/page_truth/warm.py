@@ -3,7 +3,8 @@
 Redo is known to leave two kinds of page different from the server that wrote the log, in stock Postgres as well: sequences (values
 are logged 32 ahead) and SP-GiST metapages (an unlogged cache of pages with room). A third is that CREATE DATABASE logs the pages
 it copies as standard ones, whose middle is free space: of a copied visibility map that leaves nothing, so that redo has fewer
-blocks as all-visible than the server, never more. All three are named, and checked for just that.
+blocks as all-visible than the server, never more. And a page that was allocated but never used (the relation grew, nothing was
+logged) is zeros in storage and an initialised page without content in the server. All four are counted, and checked for just that.
 """
 import struct
 
@@ -27,7 +28,7 @@ class WarmComparison:
     def __init__(self, system, branch, masker):
         self.system, self.branch, self.masker = system, branch, masker
         self.result = Comparison()
-        self.sequences, self.metapages, self.copied_maps = [], [], []
+        self.sequences, self.metapages, self.copied_maps, self.unused = [], [], [], []
 
     def run(self):
         databases = [row[0] for row in self.system.sql("select datname from pg_database where datallowconn order by 1", self.branch, superuser=True)]
@@ -71,6 +72,9 @@ class WarmComparison:
 
     def _known(self, tag, warm, cold, increment, where):
         kind = kind_of(warm, tag[3])
+        if not any(cold) and is_without_content(warm):
+            self.unused.append(where)
+            return True
         if kind == "Sequence":
             if not sequence_is_ahead(warm, cold, increment):
                 return False
@@ -87,6 +91,12 @@ class WarmComparison:
             self.metapages.append(where)
             return True
         return False
+
+
+def is_without_content(page):
+    """No line pointers, and nothing between the header and the special area."""
+    lower, _, special = struct.unpack_from("<HHH", page, 12)
+    return lower == 24 and not any(page[24:special])
 
 
 def fewer_bits_only(warm, cold):
