@@ -1,16 +1,28 @@
 #!/usr/bin/env python3
-"""Compiles every header of the tree by itself: each must include what it needs. Headers in proto/ must be C as well as C++, those
-of the extension follow Postgres's rule that postgres.h came first."""
+"""Every header must include what it needs. Where a source file includes it first, the build has shown that; the others are compiled by
+themselves here. Headers in proto/ must be C as well as C++; those of the extension follow Postgres's rule that postgres.h came
+first."""
 import concurrent.futures
 import os
+import re
 import subprocess
 import sys
 
-from tree import ROOT, files, report
+from tree import ROOT, files, report, text
 
 INCLUDES = [f"-I{ROOT}/include", f"-I{ROOT}/src", f"-I{ROOT}", "-isystem/usr/include/postgresql"]
 CXX = ["g++", "-std=c++20", "-x", "c++", *INCLUDES]
-C = ["gcc", "-std=gnu11", "-x", "c", *INCLUDES]
+C = ["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-x", "c", *INCLUDES]
+
+
+def first_include(source):
+    """The path of the tree's header that a source file includes before anything else."""
+    included = [name for name in re.findall(r'^\s*#\s*include\s*["<]([^">]+)', text(source), re.M) if name != "postgres.h"]
+    for folder in (os.path.dirname(source), "include", "src", ""):
+        path = os.path.join(folder, included[0]) if included else ""
+        if path and (ROOT / path).is_file():
+            return os.path.normpath(path)
+    return None
 
 
 def compilers(header):
@@ -32,8 +44,10 @@ def check(header):
 
 
 def main():
+    shown = {first_include(source) for source in files(".c", ".cpp")}
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        return report([problem for problems in pool.map(check, files(".h", ".hpp")) for problem in problems])
+        return report([problem for problems in pool.map(check, [h for h in files(".h", ".hpp") if h not in shown])
+                       for problem in problems])
 
 
 if __name__ == "__main__":
