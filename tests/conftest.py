@@ -1,6 +1,9 @@
 """Fixtures. A system fixture is shared by the tests of one file: tests take branches of their own, not systems."""
 import pathlib
+import re
+import signal
 import sys
+import zlib
 
 import pytest
 
@@ -8,6 +11,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from support.account import ScratchDirectory  # noqa: E402
 from support.system import BoughSystem  # noqa: E402
+
+
+def pytest_configure(config):
+    # Ended from outside, a run still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=1))
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +51,6 @@ def system(make_system):
 
 @pytest.fixture
 def branch_name(request):
-    """A name for a branch of this test's own."""
-    import re
-    return re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:40]
+    """A name for a branch of this test's own, short enough to add to."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    return f"{words[5:35]}-{zlib.crc32(words.encode()) % 10000:04}"

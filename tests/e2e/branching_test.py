@@ -6,6 +6,7 @@ import pytest
 
 from support import wait
 from support.branch_pages import page_digests
+from support.dumps import assert_same_dump
 from support.ledger import SCHEMA, Ledger, check_state
 from support.postgres_tools import dump, dump_all, pgbench, pgbench_init, start_pgbench
 
@@ -120,10 +121,10 @@ def test_a_compute_started_again_has_the_same_contents(bench, branch_name):
     first = bench.json("compute", "list")["computes"]
     started = bench.restart_compute(branch_name)
     assert started["pid"] not in [c["pid"] for c in first]
-    assert dump_all(bench.url(branch_name, superuser=True)) == before
+    assert_same_dump("the next compute", before, dump_all(bench.url(branch_name, superuser=True)))
     # A grandchild has only what storage gives.
     bench.branch(f"{branch_name}-copy", branch_name)
-    assert dump_all(bench.url(f"{branch_name}-copy", superuser=True)) == before
+    assert_same_dump("a branch", before, dump_all(bench.url(f"{branch_name}-copy", superuser=True)))
     assert len(before) > 10000
 
 

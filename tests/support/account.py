@@ -38,11 +38,11 @@ def run_as_server(command, **options):
 
 
 class ScratchDirectory:
-    """A short-named directory under /tmp (Unix socket paths must fit 107 bytes) that server_user() owns; removed at the end
+    """A short-named directory under /tmp or BOUGH_TEST_TMP (Unix socket paths must fit 107 bytes) that server_user() owns; removed at the end
     unless BOUGH_KEEP is set."""
 
     def __init__(self, what):
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"bough-{what}-", dir="/tmp"))
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"bough-{what}-", dir=os.environ.get("BOUGH_TEST_TMP", "/tmp")))
         user = server_user()
         os.chown(self.path, user.pw_uid, user.pw_gid)
         self.path.chmod(0o755)

@@ -44,6 +44,7 @@ class BoughSystem:
         self.sql_port = free_ports(100)  # every branch gets one of the ports from here on
         self.environment = environment or {}
         self.project = None
+        self._owner_database = None
 
     # --- the command
 
@@ -144,9 +145,15 @@ class BoughSystem:
 
     def connect(self, branch=None, superuser=False, autocommit=True, database=None, **options):
         """A psycopg connection to the branch's compute, which is started if it does not run."""
-        if database:
-            options["dbname"] = database
+        if database or superuser:
+            # The superuser's own string leads to another database than the owner's.
+            options["dbname"] = database or self.owner_database()
         return psycopg.connect(self.url(branch, superuser), autocommit=autocommit, connect_timeout=30, **options)
+
+    def owner_database(self):
+        if self._owner_database is None:
+            self._owner_database = self.json("project", "list")["projects"][0]["database_name"]
+        return self._owner_database
 
     def sql(self, query, branch=None, superuser=False, database=None):
         """The rows of one query."""
