@@ -60,8 +60,9 @@ Result<void> check_postgres_version(const std::string& bindir) {
 
 // A directory that somebody uses for something else is not ours to fill.
 Result<void> check_empty_or_ours(const SystemFiles& files) {
-    if (std::filesystem::exists(files.settings())) return {};
     std::error_code failed;
+    if (std::filesystem::exists(files.settings(), failed)) return {};
+    if (failed) return io_error("cannot look into " + files.root().string(), failed.value());
     for (const auto& entry : std::filesystem::directory_iterator(files.root(), failed)) {
         // What a first start that was interrupted leaves, and what a file system has at its root.
         auto name = entry.path().filename().string();

@@ -73,7 +73,8 @@ Result<void> write_atomically(const std::filesystem::path& path, std::string_vie
 Result<void> write(const std::filesystem::path& path, std::string_view content) { return write_new(path, content, false); }
 
 Result<void> make_directories(const std::filesystem::path& path) {
-    if (path.has_parent_path() && !std::filesystem::exists(path.parent_path())) BOUGH_TRY(make_directories(path.parent_path()));
+    std::error_code unknown;  // then mkdir says what is wrong
+    if (path.has_parent_path() && !std::filesystem::exists(path.parent_path(), unknown) && !unknown) BOUGH_TRY(make_directories(path.parent_path()));
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return io_error("cannot create directory " + path.string(), errno);
     return {};
 }
