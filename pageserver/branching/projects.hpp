@@ -34,7 +34,8 @@ public:
     std::vector<ProjectId> ids() const;
     std::vector<std::shared_ptr<Project>> opened() const;
 
-    // `fill` makes the content of the directory it is given; the project then appears as a whole. already_exists.
+    // `fill` makes the content of the directory it is given; the project then appears as a whole. already_exists. While somebody
+    // still holds a branch of a removed project, its name cannot be used again (io).
     using Fill = std::function<Result<void>(const std::filesystem::path& directory)>;
     Result<std::shared_ptr<Project>> create(const ProjectId& id, const Fill& fill);
 

@@ -85,7 +85,7 @@ TEST_P(HistoryTest, deleting_branches_leaves_the_others_as_they_are) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, HistoryTest, testing::Range(1, 9));
+INSTANTIATE_TEST_SUITE_P(Seeds, HistoryTest, testing::Range(1, 5));
 
 }  // namespace
 }  // namespace bough::pageserver
