@@ -49,12 +49,24 @@ Result<std::shared_ptr<Branch>> Branch::create(const std::filesystem::path& dire
     return open(directory, name, environment);
 }
 
+namespace {
+
+// Files that a crash left unfinished.
+void remove_unfinished(const std::filesystem::path& directory) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(directory, error))
+        if (entry.path().extension() == ".tmp") std::filesystem::remove(entry.path(), error);
+}
+
+}  // namespace
+
 Result<std::shared_ptr<Branch>> Branch::open(const std::filesystem::path& directory, const BranchName& name,
                                              const BranchEnvironment& environment) {
     BOUGH_ASSIGN(auto bytes, segment::read_file(control_path(directory), segment::kControlFileBytesMax));
     BOUGH_ASSIGN(auto control, segment::decode_control_file(bytes));
     if (control.project != name.project || control.branch != name.branch)
         return Error{ErrorCode::corrupt, "control file is that of project " + control.project.str() + " branch " + control.branch.str(), {}};
+    remove_unfinished(directory);
     segment::RecordBoundary branch_start{control.consensus.start_lsn, control.start_record};
     auto log = std::make_unique<segment::WalLog>(place_of(directory, control), branch_start, environment.preallocator);
     BOUGH_TRY(log->recover({control.scan_lsn, control.scan_record}));
@@ -195,6 +207,7 @@ std::vector<Action> Branch::step(const Event& event) {
 void Branch::publish() {
     committed_end_.store(core_.readable_end().value);
     whole_end_.store(core_.log().end.value);
+    has_peers_.store(!core_.durable().assignment.peers.empty(), std::memory_order_relaxed);
 }
 
 void Branch::perform(std::vector<Action> actions) {
@@ -312,6 +325,7 @@ void Branch::catch_up_failed(const Error& error) {
 Lsn Branch::readable_end(bool uncommitted) const { return Lsn{uncommitted ? whole_end_.load() : committed_end_.load()}; }
 
 Result<void> Branch::check_term(const serve::ReadOptions& options) const {
+    if (closing_) return Error{ErrorCode::unavailable, "the branch is being closed", {}};
     if (!options.term) return {};
     std::lock_guard state(state_mutex_);
     auto position = core_.position();
@@ -387,10 +401,13 @@ Result<std::string> Branch::read_wal(Lsn from, Lsn to) {
     if (from < first || to > end)
         return Error{ErrorCode::out_of_range, "requested WAL from " + from.to_string() + " to " + to.to_string() + ", there is " +
                                                   first.to_string() + " to " + end.to_string(), {}};
+    auto generation = term_generation();
     std::string bytes(to - from, '\0');
     segment::WalReader reader{place_};
     BOUGH_TRY(reader.read_all(from, std::as_writable_bytes(std::span(bytes))));
-    return bytes;
+    // Else the log may have been cut under the reading.
+    if (term_generation() == generation || to <= readable_end(false)) return bytes;
+    return Error{ErrorCode::unavailable, "the branch's term has changed", "ask again"};
 }
 
 }  // namespace bough::safekeeper

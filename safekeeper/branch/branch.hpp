@@ -75,6 +75,7 @@ public:
     const BranchOrigin& origin() const { return origin_; }
     BranchPosition position() const;
     std::vector<consensus::Peer> peers() const;
+    bool has_peers() const { return has_peers_.load(std::memory_order_relaxed); }
 
     Result<BranchVote> vote(Term term);
     // Answers when the log has reached the term's beginning; timeout: it goes on trying.
@@ -149,6 +150,7 @@ private:
     std::atomic<std::uint64_t> committed_end_{0};
     std::atomic<std::uint64_t> whole_end_{0};
     std::atomic<std::uint64_t> term_generation_{0};
+    std::atomic<bool> has_peers_{false};
     std::atomic<bool> unsaved_{false};
     std::atomic<bool> closing_{false};  // nobody waits for an answer any more
 

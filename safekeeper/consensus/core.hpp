@@ -72,7 +72,7 @@ private:
     void refuse_waiting_begins(const Error& error);
     void count_quorum();
     void learn_commit(Lsn lsn);
-    Term last_term() const { return durable_.history.up_to(log_.end).last().term; }
+    Term last_term() const { return durable_.history.last_at(log_.end).term; }
 
     Durable durable_;
     Durable durable_before_;  // while persisting: what certainly is on disk

@@ -21,10 +21,10 @@ Result<TermHistory> TermHistory::make(std::vector<TermBegin> entries) {
 
 TermBegin TermHistory::last() const { return entries_.empty() ? TermBegin{} : entries_.back(); }
 
-std::optional<Lsn> TermHistory::begin_of(Term term) const {
-    for (const auto& entry : entries_)
-        if (entry.term == term) return entry.begin;
-    return std::nullopt;
+TermBegin TermHistory::last_at(Lsn end) const {
+    for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry)
+        if (entry->begin <= end) return *entry;
+    return {};
 }
 
 TermHistory TermHistory::up_to(Lsn end) const {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,8 +30,8 @@ public:
     bool empty() const { return entries_.empty(); }
     // Term 0 and LSN 0/0 when empty.
     TermBegin last() const;
-    // Where `term` began, if it is in here.
-    std::optional<Lsn> begin_of(Term term) const;
+    // The newest entry that begins at or before `end`: a log that ends there is of its term. Term 0 if there is none.
+    TermBegin last_at(Lsn end) const;
 
     // The entries that begin at or before `end`: the history of a log that ends there.
     TermHistory up_to(Lsn end) const;

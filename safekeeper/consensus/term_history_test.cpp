@@ -20,10 +20,10 @@ TEST(TermHistory, order_is_kept) {
 
 TEST(TermHistory, a_log_belongs_to_the_newest_term_that_began_in_it) {
     auto history = make({at(1, 10), at(2, 20), at(3, 20), at(5, 40)});
-    EXPECT_EQ(history.up_to(Lsn{19}).last().term, Term{1});
-    EXPECT_EQ(history.up_to(Lsn{20}).last().term, Term{3});
-    EXPECT_EQ(history.up_to(Lsn{40}).last().term, Term{5});
-    EXPECT_EQ(history.up_to(Lsn{9}).last().term, Term{0});
+    EXPECT_EQ(history.last_at(Lsn{19}).term, Term{1});
+    EXPECT_EQ(history.last_at(Lsn{20}).term, Term{3});
+    EXPECT_EQ(history.last_at(Lsn{40}).term, Term{5});
+    EXPECT_EQ(history.last_at(Lsn{9}).term, Term{0});
 }
 
 TEST(TermHistory, logs_are_the_same_up_to_where_histories_part) {

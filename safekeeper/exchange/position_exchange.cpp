@@ -39,7 +39,7 @@ void PositionExchange::stop() {
 }
 
 void PositionExchange::tell_peers(Branch& branch) {
-    if (branch.exchange_pending.exchange(true)) return;
+    if (!branch.has_peers() || branch.exchange_pending.exchange(true)) return;
     auto members = branch.peers();
     std::lock_guard lock(mutex_);
     if (stopping_ || branches_ == nullptr) return;

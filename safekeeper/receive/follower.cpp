@@ -14,15 +14,21 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kRetryMin = 5ms;    // a compute that starts is waited for by its first commit
-constexpr auto kRetryMax = 500ms;
-constexpr auto kSleepAfter = 20s;  // without anybody to connect to
+constexpr auto kSleepAfter = 20s;     // without anybody to connect to
+constexpr auto kCatchUpPatience = 5s;  // then who waits for a catch-up is told; a donor that begins a term drops us once
+constexpr auto kLasted = 1s;           // a connection that was there for so long was a good one
 constexpr auto kProbeMin = 250ms;
 constexpr auto kProbeMax = 5s;
 constexpr auto kStatusInterval = 10s;
 constexpr auto kSilenceMax = 60s;  // then the other side is taken for dead
 // What is written before it is synced and acknowledged: bounds the wait of the first commit in it.
 constexpr std::size_t kBatchBytesMax = 1 << 20;
+
+// A compute that starts is waited for by its first commit: at first often, since a try costs microseconds.
+std::chrono::milliseconds retry_delay(Clock::duration failing_for) {
+    if (failing_for < 3s) return 10ms;
+    return failing_for < 10s ? 100ms : 500ms;
+}
 
 }  // namespace
 
@@ -91,7 +97,6 @@ bool Follower::task_changed() const {
 }
 
 void Follower::run() {
-    auto retry = std::chrono::milliseconds(kRetryMin);
     auto failing_since = Clock::now();
     while (!stopping_) {
         std::optional<Task> task;
@@ -100,32 +105,29 @@ void Follower::run() {
             task = task_;
             if (performing_ != task_number_) {
                 performing_ = task_number_;
-                retry = kRetryMin;
                 failing_since = Clock::now();
             }
         }
         auto before = log_.position().flush;
         auto began = Clock::now();
         auto done = perform(*task);
-        bool lasted = connected_.exchange(false) && Clock::now() - began > kRetryMax;
+        bool lasted = connected_.exchange(false) && Clock::now() - began > kLasted;
         log_.close();
         if (stopping_) return;
         if (done || task_changed()) continue;
         report_failure(done.error());
-        if (std::holds_alternative<consensus::StartCatchUp>(*task)) listener_.catch_up_failed(done.error());
-        if (lasted || log_.position().flush > before) {
-            retry = kRetryMin;
-            failing_since = Clock::now();
-        }
-        if (Clock::now() - failing_since > kSleepAfter) {
+        if (lasted || log_.position().flush > before) failing_since = Clock::now();
+        auto failing_for = Clock::now() - failing_since;
+        if (std::holds_alternative<consensus::StartCatchUp>(*task) && failing_for > kCatchUpPatience)
+            listener_.catch_up_failed(done.error());
+        if (failing_for > kSleepAfter) {
             probe_interval_ = kProbeMin;
             next_probe_ = {};
             asleep_ = true;  // last: from here on the thread may be joined and another started
             return;
         }
         pollfd stop{stop_->descriptor(), POLLIN, 0};
-        ::poll(&stop, 1, static_cast<int>(retry.count()));
-        retry = std::min<std::chrono::milliseconds>(retry * 2, kRetryMax);
+        ::poll(&stop, 1, static_cast<int>(retry_delay(failing_for).count()));
     }
 }
 
@@ -259,7 +261,7 @@ Result<void> Follower::receive(Upstream& upstream, std::optional<Lsn> limit) {
             BOUGH_TRY(upstream.reply(position.flush, true));
             last_status = now;
         }
-        upstream.wait(kStatusInterval);
+        BOUGH_TRY(upstream.wait(kStatusInterval));
     }
     return {};
 }

@@ -50,13 +50,14 @@ void Upstream::Close::operator()(pg_result* result) const { PQclear(result); }
 
 Upstream::~Upstream() { free_message(); }
 Upstream::Upstream(Upstream&& other) noexcept
-    : connection_(std::move(other.connection_)), stop_(other.stop_), message_(std::exchange(other.message_, nullptr)) {}
+    : connection_(std::move(other.connection_)), stop_(other.stop_), message_(std::exchange(other.message_, nullptr)), output_left_(other.output_left_) {}
 Upstream& Upstream::operator=(Upstream&& other) noexcept {
     if (this != &other) {
         free_message();
         connection_ = std::move(other.connection_);
         stop_ = other.stop_;
         message_ = std::exchange(other.message_, nullptr);
+        output_left_ = other.output_left_;
     }
     return *this;
 }
@@ -220,14 +221,24 @@ Result<void> Upstream::reply(Lsn flush, bool request_answer) {
     pgwire::append_u64(body, flush.value);  // applied
     pgwire::append_u64(body, postgres_now());
     pgwire::append_u8(body, request_answer ? 1 : 0);
-    if (PQputCopyData(connection_.get(), body.data(), static_cast<int>(body.size())) != 1 || PQflush(connection_.get()) < 0)
+    if (PQputCopyData(connection_.get(), body.data(), static_cast<int>(body.size())) != 1)
         return connection_error("could not report the flush position");
+    return flush_output();
+}
+
+Result<void> Upstream::flush_output() {
+    int left = PQflush(connection_.get());
+    if (left < 0) return connection_error("could not report the flush position");
+    output_left_ = left > 0;
     return {};
 }
 
-void Upstream::wait(std::chrono::milliseconds timeout) {
-    pollfd watched[] = {{PQsocket(connection_.get()), POLLIN, 0}, {stop_->descriptor(), POLLIN, 0}};
+Result<void> Upstream::wait(std::chrono::milliseconds timeout) {
+    short events = output_left_ ? POLLIN | POLLOUT : POLLIN;
+    pollfd watched[] = {{PQsocket(connection_.get()), events, 0}, {stop_->descriptor(), POLLIN, 0}};
     ::poll(watched, 2, static_cast<int>(timeout.count()));
+    if (output_left_) return flush_output();
+    return {};
 }
 
 }  // namespace bough::safekeeper::receive

@@ -60,7 +60,7 @@ public:
     // Reports what is durable here.
     Result<void> reply(Lsn flush, bool request_answer);
     // Until something can be received, `timeout` is over, or stop.
-    void wait(std::chrono::milliseconds timeout);
+    Result<void> wait(std::chrono::milliseconds timeout);
 
 private:
     struct Close {
@@ -75,10 +75,12 @@ private:
     Result<ResultPointer> execute(const std::string& command);
     Error connection_error(const std::string& what) const;
     void free_message();
+    Result<void> flush_output();
 
     std::unique_ptr<pg_conn, Close> connection_;
     const StopSignal* stop_;
-    char* message_ = nullptr;  // libpq's, of the last receive()
+    char* message_ = nullptr;   // libpq's, of the last receive()
+    bool output_left_ = false;  // the socket took only a part of the last reply
 };
 
 }  // namespace bough::safekeeper::receive

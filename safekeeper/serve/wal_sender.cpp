@@ -17,6 +17,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMessageBytesMax = 128 << 10;  // of WAL in one message, as walsenders have it
 constexpr std::size_t kWalHeaderBytes = 1 + 8 + 8 + 8;
 constexpr std::size_t kClientBodyBytesMax = 1 << 16;
+// After a message the next one is let grow for so long: a wake-up for each commit would take as much time as the commit.
+constexpr auto kGather = 2ms;
 constexpr auto kKeepaliveInterval = 10s;
 constexpr auto kSilenceMax = 60s;
 
@@ -86,11 +88,13 @@ private:
         BOUGH_TRY(check_term());
         BOUGH_TRY(connection_.send(buffer_));
         sent_ = sent_ + length;
+        last_sent_ = Clock::now();
         return {};
     }
 
     // Nothing to send: until there is, or the client says something, or it is time for a sign of life.
     Result<void> rest() {
+        if (Clock::now() - last_sent_ < kGather) return connection_.wait(-1, kGather);
         if (buffer_.capacity() > (8 << 10)) buffer_ = {};  // a reader of an idle branch costs little
         signal_.arm();
         bool idle = source_.readable_end(options_.uncommitted) <= sent_ &&
@@ -154,6 +158,7 @@ private:
     NewWalSignal signal_;
     Subscription subscription_;
     std::string buffer_;
+    Clock::time_point last_sent_{};
     Clock::time_point last_heard_ = Clock::now();
     Clock::time_point last_keepalive_{};
 };

@@ -32,7 +32,7 @@ public:
     virtual Lsn readable_end(bool uncommitted) const = 0;
     // Changes before the log may be cut: what an uncommitted reader has read since is worth nothing.
     virtual std::uint64_t term_generation() const = 0;
-    // failed_precondition when the branch's term is not as asked.
+    // failed_precondition when the branch's term is not as asked; unavailable when the branch goes away.
     virtual Result<void> check_term(const ReadOptions& options) const = 0;
 
     // `signal` is notified whenever readable_end() or term_generation() changes, until removed.
