@@ -51,14 +51,15 @@ def test_a_name_that_is_taken(system):
     assert len(system.json("project", "list")["projects"]) == 1
 
 
-@pytest.mark.parametrize("name", ["", "x" * 300, "-rf", "a\nb", " a", "a "])
+@pytest.mark.parametrize("name", ["", " ", "x" * 300, "-rf", "a\nb", " a", "a ", "a\x7fb", "\x1b[2J"])
 def test_a_name_that_is_none(system, name):
     done = system.run("branch", "create", "--", name) if name.startswith("-") else system.run("branch", "create", name)
     assert done.returncode in (1, 2), (done.stdout, done.stderr)
     assert done.stderr.strip(), "no message"
+    assert not any(ord(c) < 32 and c != "\n" or ord(c) == 127 for c in done.stderr), "control characters go to the terminal"
 
 
-@pytest.mark.parametrize("name", ["../../etc", "feature/x", "a b", "Ünïcode", "'; drop table x; --", "%2e%2e"])
+@pytest.mark.parametrize("name", ["../../etc", "feature/x", "a b", "Ünïcode", "'; drop table x; --", "%2e%2e", "..", ".", "a?b=c#d", "\\", 'a"b'])
 def test_a_name_is_only_a_name(system, name):
     """Names are shown and looked up; paths, keys and statements are made of ids."""
     before = {path for path in system.data_dir.rglob("*")}
@@ -70,6 +71,17 @@ def test_a_name_is_only_a_name(system, name):
     assert made and not [path for path in made if name in str(path.relative_to(system.data_dir))]
     system.run("branch", "delete", name)
     assert name not in [row["name"] for row in system.json("branch", "list")["branches"]]
+
+
+def test_a_name_that_is_another_branch_s_id(system):
+    """Nobody takes another's place by being called like it: an id goes before a name, or such a name is refused."""
+    main = system.branch_id("main")
+    if system.run("branch", "create", main).returncode == 0:
+        assert system.json("branch", "get", main)["branch"]["name"] == "main"
+        for branch in system.json("branch", "list")["branches"]:
+            if branch["name"] == main:
+                system.cli("branch", "delete", branch["id"])
+    assert system.json("branch", "get", main)["branch"]["name"] == "main"
 
 
 @pytest.mark.parametrize("at", ["FFFFFFFF/0", "7FFFFFFF/FFFFFFFF"])
