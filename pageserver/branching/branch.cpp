@@ -10,7 +10,8 @@ namespace bough::pageserver {
 Branch::Branch(ProjectId project, BranchRow row, std::shared_ptr<const Branch> parent, std::shared_ptr<Store> store,
                LogPosition ingested, bool hint_bits_logged)
     : project_(std::move(project)), row_(std::move(row)), parent_(std::move(parent)), store_(std::move(store)),
-      hint_bits_logged_(hint_bits_logged), ingest_lsn_(ingested.lsn.value), ingested_(ingested) {
+      hint_bits_logged_(hint_bits_logged), history_begin_(parent_ != nullptr ? parent_->history_begin() : row_.start.lsn),
+      ingest_lsn_(ingested.lsn.value), ingested_(ingested) {
     BOUGH_CHECK(row_.parent.has_value() == (parent_ != nullptr));
     BOUGH_CHECK(ingested.lsn >= row_.start.lsn);
 }

@@ -43,6 +43,10 @@ public:
     BranchNumber number() const { return row_.number; }
     const Branch* parent() const { return parent_.get(); }
     Store& store() const { return *store_; }
+    // Where the root's history begins: nothing can be read before.
+    Lsn history_begin() const { return history_begin_; }
+    // Whether there can be versions of its own to read: a branch that nothing was written on is passed over at once.
+    bool has_own_versions() const { return parent_ == nullptr || ingest_lsn() > row_.start.lsn; }
     // The cluster has data checksums: hint bits that WAL implies are logged, and redo moves page LSNs with them.
     bool hint_bits_logged() const { return hint_bits_logged_; }
     // "project/branch", for logs.
@@ -83,6 +87,7 @@ private:
     const std::shared_ptr<const Branch> parent_;
     const std::shared_ptr<Store> store_;
     const bool hint_bits_logged_;
+    const Lsn history_begin_;
 
     std::atomic<std::uint64_t> ingest_lsn_;
     std::atomic<bool> deleted_ = false;

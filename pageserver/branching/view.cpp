@@ -55,8 +55,10 @@ Result<bool> VersionWalk::next() {
     }
     begun_ = true;
     while (branch_ != nullptr) {
-        BOUGH_ASSIGN(const bool found, cursor_.seek(branch_->number(), object_, at_));
-        if (found) return true;
+        if (branch_->has_own_versions()) {
+            BOUGH_ASSIGN(const bool found, cursor_.seek(branch_->number(), object_, at_));
+            if (found) return true;
+        }
         at_ = std::min(at_, branch_->row().start.lsn);
         branch_ = branch_->parent();
     }
@@ -64,12 +66,9 @@ Result<bool> VersionWalk::next() {
 }
 
 Result<void> check_history_reaches(const Branch& branch, Lsn at) {
-    const Branch* root = &branch;
-    while (root->parent() != nullptr) root = root->parent();
-    const Lsn begin = root->row().start.lsn;
-    if (at >= begin) return {};
+    if (at >= branch.history_begin()) return {};
     return Error{ErrorCode::out_of_range, at.to_string() + " lies before the history of the project",
-                 "it begins at " + begin.to_string()};
+                 "it begins at " + branch.history_begin().to_string()};
 }
 
 Result<std::optional<std::string>> read_object(Cursor& cursor, const Branch& branch, const ObjectKey& object, Lsn at) {
@@ -97,7 +96,7 @@ Result<std::map<ObjectKey, std::string>> read_objects(const Branch& branch, cons
     std::map<ObjectKey, std::string> found;
     Cursor cursor = branch.store().scan_cursor();
     for (const Branch* one = &branch; one != nullptr; one = one->parent()) {
-        BOUGH_TRY(scan_one(cursor, one->number(), range, at, found));
+        if (one->has_own_versions()) BOUGH_TRY(scan_one(cursor, one->number(), range, at, found));
         at = std::min(at, one->row().start.lsn);
     }
     for (auto entry = found.begin(); entry != found.end();) {

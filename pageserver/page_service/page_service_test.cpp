@@ -64,11 +64,11 @@ TEST_F(PageServiceTest, answers_say_which_question_they_answer) {
     client.send(get_pages_frame(42, lsn, true, 3, {kFork, 0}));
     const auto frame = client.receive();
     ASSERT_TRUE(frame.has_value());
-    const BoughPages pages = parse_pages(*frame);
-    EXPECT_EQ(pages.request_id, 42u);
-    EXPECT_EQ(pages.lsn, lsn.value);
-    EXPECT_EQ(pages.count, 3);
-    EXPECT_EQ(pages.tag.relation, 16384u);
+    const BoughPages pages = parse_pages(*frame);  // packed: its members are compared as values
+    EXPECT_EQ(+pages.request_id, 42u);
+    EXPECT_EQ(+pages.lsn, lsn.value);
+    EXPECT_EQ(+pages.count, 3);
+    EXPECT_EQ(+pages.tag.relation, 16384u);
     const std::string_view content = std::string_view(frame->body).substr(sizeof(BoughPages));
     EXPECT_EQ(content[0], 'a');
     EXPECT_EQ(content[pg::kPageBytes], 'b');
@@ -86,7 +86,7 @@ TEST_F(PageServiceTest, exact_reads_see_the_past_and_others_the_newest) {
     const auto newest = client.receive();
     EXPECT_EQ(past->body[sizeof(BoughPages)], 'a');
     EXPECT_EQ(newest->body[sizeof(BoughPages)], 'b');
-    EXPECT_EQ(parse_pages(*newest).lsn, second.value);
+    EXPECT_EQ(+parse_pages(*newest).lsn, second.value);
 }
 
 TEST_F(PageServiceTest, a_request_ahead_of_ingest_waits_for_it) {
@@ -176,7 +176,7 @@ TEST_F(PageServiceTest, a_slow_reader_gets_everything) {
     for (std::uint64_t i = 0; i < kRequests; ++i) {
         const auto frame = client.receive();
         ASSERT_TRUE(frame.has_value());
-        EXPECT_EQ(parse_pages(*frame).request_id, i) << "in order";
+        EXPECT_EQ(+parse_pages(*frame).request_id, i) << "in order";
         for (std::uint32_t block = 0; block < 128; ++block)
             ASSERT_EQ(static_cast<std::uint8_t>(frame->body[sizeof(BoughPages) + block * pg::kPageBytes + 100]), block);
     }

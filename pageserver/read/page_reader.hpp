@@ -50,7 +50,7 @@ public:
 
     // Stores images of those pages (of forks or SLRUs) whose chains are too long, at most kPagesPerCut of them: a page that is
     // written often and read never would otherwise take long to read once.
-    static constexpr std::size_t kPagesPerCut = 64;
+    static constexpr std::size_t kPagesPerCut = 16;  // few, so that redo workers are soon free for others
     Result<void> cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at);
 
 private:

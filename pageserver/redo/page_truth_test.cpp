@@ -23,11 +23,13 @@ using testing::PageHistory;
 using testing::StockHistory;
 using PageBytes = std::array<std::byte, pg::kPageBytes>;
 
-constexpr std::array<const char*, 22> kNames = {"XLOG", "Transaction", "Storage", "CLOG", "Database", "Tablespace", "MultiXact", "RelMap",
-                                                "Standby", "Heap2", "Heap", "Btree", "Hash", "Gin", "Gist", "Sequence", "SPGist", "BRIN",
-                                                "CommitTs", "ReplicationOrigin", "Generic", "LogicalMessage"};
-constexpr std::uint8_t kXlog = 0, kHeap2 = 9, kHeap = 10, kBtree = 11, kHash = 12, kGin = 13, kGist = 14, kSequence = 15, kSpgist = 16,
-                       kBrin = 17, kGeneric = 20;
+constexpr std::array<const char*, 22> kNames = {"XLOG",       "Transaction",   "Storage", "CLOG",     "Database",
+                                                "Tablespace", "MultiXact",     "RelMap",  "Standby",  "Heap2",
+                                                "Heap",       "Btree",         "Hash",    "Gin",      "Gist",
+                                                "Sequence",   "SPGist",        "BRIN",    "CommitTs", "ReplicationOrigin",
+                                                "Generic",    "LogicalMessage"};
+constexpr std::uint8_t kXlog = 0, kHeap2 = 9, kHeap = 10, kBtree = 11, kHash = 12, kGin = 13, kGist = 14, kSequence = 15,
+                       kSpgist = 16, kBrin = 17, kGeneric = 20;
 
 std::string workload() {
     std::ifstream file(BOUGH_REDO_TEST_SQL);
@@ -57,7 +59,8 @@ std::uint8_t kind_of(pg::ConstPage page) {
 std::vector<RedoRecord> views(const PageHistory& history, bool whole) {
     std::vector<RedoRecord> records;
     for (const HistoryRecord& r : history.records)
-        records.push_back({r.start, r.end, whole ? std::span<const std::byte>(*r.whole) : std::span<const std::byte>(r.for_page)});
+        records.push_back(
+            {r.start, r.end, whole ? std::span<const std::byte>(*r.whole) : std::span<const std::byte>(r.for_page)});
     return records;
 }
 
@@ -118,7 +121,8 @@ protected:
     int untouched_ = 0;
 };
 
-bool PageTruth::equal_when_masked(RedoPool& pool, std::uint8_t kind, std::uint32_t block, const PageBytes& ours, pg::ConstPage theirs) {
+bool PageTruth::equal_when_masked(RedoPool& pool, std::uint8_t kind, std::uint32_t block, const PageBytes& ours,
+                                  pg::ConstPage theirs) {
     PageBytes a = ours, b;
     std::memcpy(b.data(), theirs.data(), b.size());
     for (PageBytes* page : {&a, &b}) {
@@ -221,14 +225,15 @@ TEST_P(PageTruth, every_page_is_as_the_stock_server_left_it) {
     for (std::size_t i = 0; i < counts_.size(); i++) {
         const Count& c = counts_[i];
         if (c.all() == 0) continue;
-        fmt::print("{:10} equal {:6}, equal under mask {:6}, sequence ahead {}, sp-gist cache {}, copied brin map {}\n", kNames[i], c.same,
-                   c.masked, c.sequence_ahead, c.spgist_cache, c.copied_revmap);
+        fmt::print("{:10} equal {:6}, equal under mask {:6}, sequence ahead {}, sp-gist cache {}, copied brin map {}\n",
+                   kNames[i], c.same, c.masked, c.sequence_ahead, c.spgist_cache, c.copied_revmap);
     }
     for (const std::uint8_t id : {kXlog, kHeap2, kHeap, kBtree, kHash, kGin, kGist, kSequence, kSpgist, kBrin, kGeneric})
         EXPECT_GT(counts_[id].all(), 0) << kNames[id] << " is not covered";
     EXPECT_EQ(pool.metrics().errors, 0u);
     EXPECT_EQ(pool.metrics().worker_deaths, 0u);
-    fmt::print("pages not in the log {}, requests {}, records {}\n", untouched_, pool.metrics().requests.load(), pool.metrics().records.load());
+    fmt::print("pages not in the log {}, requests {}, records {}\n", untouched_, pool.metrics().requests.load(),
+               pool.metrics().records.load());
 }
 
 INSTANTIATE_TEST_SUITE_P(Clusters, PageTruth, ::testing::Values(false, true),

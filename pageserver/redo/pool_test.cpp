@@ -1,7 +1,7 @@
 // What the pool promises when workers die, hang or are fed garbage.
 #include <algorithm>
-#include <atomic>
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <memory>
@@ -65,7 +65,8 @@ protected:
 
     static const std::vector<std::byte>& control_file() { return history_->control_file(); }
     static const Case& longest() {
-        return **std::max_element(cases_.begin(), cases_.end(), [](const auto& a, const auto& b) { return a->records.size() < b->records.size(); });
+        return **std::max_element(cases_.begin(), cases_.end(),
+                                  [](const auto& a, const auto& b) { return a->records.size() < b->records.size(); });
     }
     static void expect_right(RedoPool& pool, const Case& c) {
         PageBytes page;
@@ -207,7 +208,8 @@ TEST_F(Pool, garbage_records_end_in_errors_and_the_pool_lives) {
         std::vector<std::vector<std::byte>> bytes;
         for (const RedoRecord& r : c.records) bytes.emplace_back(r.bytes.begin(), r.bytes.end());
         std::vector<std::byte>& victim = bytes[random() % bytes.size()];
-        for (unsigned flips = 1 + random() % 4; flips > 0; flips--) victim[random() % victim.size()] = static_cast<std::byte>(random());
+        for (unsigned flips = 1 + random() % 4; flips > 0; flips--)
+            victim[random() % victim.size()] = static_cast<std::byte>(random());
         std::vector<RedoRecord> records = c.records;
         for (std::size_t i = 0; i < records.size(); i++) records[i].bytes = bytes[i];
         RedoRequest request = c.request;
@@ -280,7 +282,8 @@ TEST_F(Pool, workers_do_not_grow) {
     PoolUnderTest under_test(control_file(), [](RedoPoolOptions& options) { options.workers = 1; });
     const auto resident_kb = [&] {
         long kb = 0;
-        std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(fmt::format("/proc/{}/status", under_test.worker_pids().at(0)).c_str(), "r"), std::fclose);
+        std::unique_ptr<FILE, int (*)(FILE*)> file(
+            std::fopen(fmt::format("/proc/{}/status", under_test.worker_pids().at(0)).c_str(), "r"), std::fclose);
         char line[256];
         while (file && std::fgets(line, sizeof line, file.get()))
             if (std::sscanf(line, "VmRSS: %ld", &kb) == 1) break;

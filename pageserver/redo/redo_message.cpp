@@ -32,9 +32,7 @@ std::size_t apply_body_bytes(const RedoRequest& request) {
 
 }  // namespace
 
-std::size_t encoded_size(const RedoRequest& request) {
-    return sizeof(BoughRedoRequestHeader) + apply_body_bytes(request);
-}
+std::size_t encoded_size(const RedoRequest& request) { return sizeof(BoughRedoRequestHeader) + apply_body_bytes(request); }
 
 void encode_apply(const RedoRequest& request, std::vector<std::byte>& out) {
     const std::size_t body_bytes = apply_body_bytes(request);
@@ -84,11 +82,13 @@ Result<std::optional<RedoReply>> ReplyReader::next() {
     BoughRedoReplyHeader header;
     if (end_ - begin_ < sizeof(header)) return std::optional<RedoReply>{};
     std::memcpy(&header, buffer_.data() + begin_, sizeof(header));
-    const bool plausible = header.status == 0 ? header.length == pg::kPageBytes
-                                              : header.status == 1 && header.length < BOUGH_REDO_ERROR_BYTES_MAX;
+    const bool plausible =
+        header.status == 0 ? header.length == pg::kPageBytes : header.status == 1 && header.length < BOUGH_REDO_ERROR_BYTES_MAX;
     if (!plausible)
-        return Error{ErrorCode::corrupt, fmt::format("redo worker sent a reply of status {} and {} bytes",
-                                                     unsigned{header.status}, std::uint32_t{header.length}), {}};
+        return Error{ErrorCode::corrupt,
+                     fmt::format("redo worker sent a reply of status {} and {} bytes", unsigned{header.status},
+                                 std::uint32_t{header.length}),
+                     {}};
     if (end_ - begin_ < sizeof(header) + header.length) return std::optional<RedoReply>{};
     const RedoReply reply{header.status == 0, std::span(buffer_).subspan(begin_ + sizeof(header), header.length)};
     begin_ += sizeof(header) + header.length;

@@ -59,7 +59,8 @@ TEST(ReplyReader, replies_survive_any_chopping) {
         stream += ok ? reply_bytes(0, text_of(page)) : reply_bytes(1, error);
         expected.push_back(ok ? std::string(1, static_cast<char>('A' + i % 26)) : error);
     }
-    for (const std::size_t piece : {std::size_t{1}, std::size_t{4}, std::size_t{5}, std::size_t{4096}, std::size_t{8197}, std::size_t{100'000}, stream.size()}) {
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{4}, std::size_t{5}, std::size_t{4096}, std::size_t{8197},
+                                    std::size_t{100'000}, stream.size()}) {
         const auto replies = read_replies(stream, piece);
         ASSERT_TRUE(replies);
         EXPECT_EQ(*replies, expected) << "pieces of " << piece;
@@ -79,7 +80,8 @@ TEST(ReplyReader, what_is_no_reply_is_an_error) {
 TEST(EncodeApply, sizes_are_as_announced) {
     const PageBytes base = page_of('b');
     const std::array<std::byte, 30> record{};
-    const std::array<RedoRecord, 2> records{RedoRecord{Lsn{0x100}, Lsn{0x120}, record}, RedoRecord{Lsn{0x120}, Lsn{0x140}, record}};
+    const std::array<RedoRecord, 2> records{RedoRecord{Lsn{0x100}, Lsn{0x120}, record},
+                                            RedoRecord{Lsn{0x120}, Lsn{0x140}, record}};
     RedoRequest request{{{{1663, 5, 16384}, pg::Fork::visibility}, 7}, base.data(), records, true};
     std::vector<std::byte> bytes;
     encode_apply(request, bytes);

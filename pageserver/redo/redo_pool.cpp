@@ -76,7 +76,8 @@ Result<std::unique_ptr<RedoPool>> RedoPool::start(RedoPoolOptions options) {
                      "start the pageserver as an unprivileged user"};
     if (!options.library.is_absolute())
         return Error{ErrorCode::invalid_argument,
-                     fmt::format("the path of bough.so must be absolute, but is \"{}\"", options.library.string()), {}};
+                     fmt::format("the path of bough.so must be absolute, but is \"{}\"", options.library.string()),
+                     {}};
     std::unique_ptr<RedoPool> pool(new RedoPool(std::move(options)));
     BOUGH_TRY(pool->workers_->start());
     return pool;
@@ -122,7 +123,8 @@ Result<void> RedoPool::apply_in_parts(const RedoRequest& request, pg::Page out) 
         }
         part.records = rest.first(count);
         if (encoded_size(part) > BOUGH_REDO_REQUEST_BYTES_MAX)
-            return Error{ErrorCode::corrupt, fmt::format("the record at {} is longer than any can be", rest[0].start.to_string()), {}};
+            return Error{
+                ErrorCode::corrupt, fmt::format("the record at {} is longer than any can be", rest[0].start.to_string()), {}};
         Result<void> result;
         WorkerCall call;
         call.apply = &part;
@@ -178,8 +180,8 @@ void RedoPool::run(std::span<WorkerCall> calls) {
             if (state == State::broken || hung) {
                 const auto lost = channel.take_unanswered();
                 const auto death = leases[i].discard(hung);
-                spdlog::warn("redo worker {}{}; requests under way: {}, the first: {}", hung ? "hung and " : "", death.description,
-                             lost.size(), lost.empty() ? std::string("none") : describe(*lost.front()));
+                spdlog::warn("redo worker {}{}; requests under way: {}, the first: {}", hung ? "hung and " : "",
+                             death.description, lost.size(), lost.empty() ? std::string("none") : describe(*lost.front()));
                 if (lost.size() == 1) charge(*lost.front(), death);
                 unlucky.insert(unlucky.end(), lost.begin(), lost.end());
                 leases.erase(leases.begin() + static_cast<std::ptrdiff_t>(i));

@@ -21,24 +21,24 @@ class WorkerSet;
 struct WorkerCall;
 
 struct RedoPoolOptions {
-    std::filesystem::path postgres_bindir;       // with the program `postgres`
-    std::filesystem::path library;               // bough.so; an absolute path
-    std::filesystem::path work_directory;        // the pool's own: workers' directories in it are made anew
-    std::vector<std::byte> control_file;         // the content of pg_control of any Postgres 15 cluster
-    unsigned workers = 0;                        // at most so many at a time; 0: as many as there are cores
-    std::chrono::milliseconds request_timeout{10'000};  // for one request, and for waiting for a free worker
+    std::filesystem::path postgres_bindir;               // with the program `postgres`
+    std::filesystem::path library;                       // bough.so; an absolute path
+    std::filesystem::path work_directory;                // the pool's own: workers' directories in it are made anew
+    std::vector<std::byte> control_file;                 // the content of pg_control of any Postgres 15 cluster
+    unsigned workers = 0;                                // at most so many at a time; 0: as many as there are cores
+    std::chrono::milliseconds request_timeout{10'000};   // for one request, and for waiting for a free worker
     std::uint64_t worker_memory_bytes_max = 2ull << 30;  // of address space, each; 0: no limit
-    std::chrono::milliseconds idle_stop{300'000};  // a worker idle for so long is stopped, but for the last one; 0: never
+    std::chrono::milliseconds idle_stop{300'000};        // a worker idle for so long is stopped, but for the last one; 0: never
 };
 
 // Read at any time; each counts from the start of the pool.
 struct RedoMetrics {
     std::atomic<std::uint64_t> requests{0};
     std::atomic<std::uint64_t> records{0};
-    std::atomic<std::uint64_t> errors{0};         // requests that ended in an error
-    std::atomic<std::uint64_t> retries{0};        // requests sent again because their worker died or hung
+    std::atomic<std::uint64_t> errors{0};   // requests that ended in an error
+    std::atomic<std::uint64_t> retries{0};  // requests sent again because their worker died or hung
     std::atomic<std::uint64_t> worker_starts{0};
-    std::atomic<std::uint64_t> worker_deaths{0};  // while starting or at work, or killed for hanging
+    std::atomic<std::uint64_t> worker_deaths{0};      // while starting or at work, or killed for hanging
     std::atomic<std::uint64_t> busy_microseconds{0};  // summed over workers: in the hands of a caller
 };
 

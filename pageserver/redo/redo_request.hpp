@@ -19,7 +19,7 @@ struct RedoRecord {
 // Views only: everything pointed to must outlive the call it is given to.
 struct RedoRequest {
     pg::PageTag tag;
-    const std::byte* base = nullptr;  // pg::kPageBytes of the page before the first record; nullptr: it begins as zeros
+    const std::byte* base = nullptr;      // pg::kPageBytes of the page before the first record; nullptr: it begins as zeros
     std::span<const RedoRecord> records;  // of this page, in log order
     // The cluster has data checksums or wal_log_hints: redo of hint-bit-like changes then moves the page's LSN too.
     bool hint_bits_logged = false;

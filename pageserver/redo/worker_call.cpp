@@ -15,8 +15,8 @@ std::string describe(const WorkerCall& call) {
     std::string text = fmt::format("page {}/{}/{} {} block {}", relation.tablespace, relation.database, relation.number,
                                    fork < std::size(kForkNames) ? kForkNames[fork] : "?", request.tag.block);
     if (!request.records.empty())
-        text += fmt::format(", records {} to {}", request.records.front().start.to_string(),
-                            request.records.back().end.to_string());
+        text +=
+            fmt::format(", records {} to {}", request.records.front().start.to_string(), request.records.back().end.to_string());
     return text;
 }
 

@@ -27,7 +27,8 @@ WorkerChannel::State WorkerChannel::pump() {
     const State sending = send_some();
     if (sending == State::broken) {
         // It may have answered some before it went.
-        while (receive_some() == State::progress) {}
+        while (receive_some() == State::progress) {
+        }
         return State::broken;
     }
     const State receiving = receive_some();

@@ -117,8 +117,8 @@ Result<void> create_worker_directory(const fs::path& directory, std::span<const 
     BOUGH_TRY(write_file(directory / "PG_VERSION", "15\n"));
     BOUGH_TRY(write_file(directory / "global" / "pg_control", control));
     BOUGH_TRY(write_file(directory / "postgresql.auto.conf", ""));
-    BOUGH_TRY(write_file(directory / "postgresql.conf",
-                         fmt::format("shared_preload_libraries = {}\n{}", library_setting, kSettings)));
+    BOUGH_TRY(
+        write_file(directory / "postgresql.conf", fmt::format("shared_preload_libraries = {}\n{}", library_setting, kSettings)));
     return {};
 }
 

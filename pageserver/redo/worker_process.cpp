@@ -31,7 +31,9 @@ constexpr rlim_t kFileBytesMax = 64u << 20;  // what it may write to its log, in
 class Descriptor {
 public:
     explicit Descriptor(int fd = -1) : fd_(fd) {}
-    ~Descriptor() { if (fd_ >= 0) close(fd_); }
+    ~Descriptor() {
+        if (fd_ >= 0) close(fd_);
+    }
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
     int get() const { return fd_; }
@@ -77,7 +79,7 @@ int become_postgres(const ChildSetup& setup) {
     if (setup.memory_bytes_max != 0 && !limit(RLIMIT_AS, setup.memory_bytes_max)) return errno;
 
     // Handlers go with exec; what is ignored would stay ignored.
-    struct sigaction default_action{};
+    struct sigaction default_action {};
     default_action.sa_handler = SIG_DFL;
     for (int signal : {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD, SIGUSR1, SIGUSR2})
         if (sigaction(signal, &default_action, nullptr) != 0) return errno;
@@ -134,7 +136,8 @@ Result<Launched> launch(const WorkerCommand& command) {
     const std::string log_path = command.directory / kWorkerLogName;
     Descriptor log(open(log_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
     if (log.get() < 0) return io_error(fmt::format("could not create \"{}\"", log_path), errno);
-    Descriptor null_high(above_standard(null.get())), log_high(above_standard(log.get())), theirs_high(above_standard(theirs.get()));
+    Descriptor null_high(above_standard(null.get())), log_high(above_standard(log.get())),
+        theirs_high(above_standard(theirs.get()));
     if (null_high.get() < 0 || log_high.get() < 0 || theirs_high.get() < 0)
         return io_error("could not prepare a redo worker's file descriptors", errno);
 
@@ -143,9 +146,8 @@ Result<Launched> launch(const WorkerCommand& command) {
     std::array<char*, 6> arguments{program.data(), single.data(), data_option.data(), directory.data(), database.data(), nullptr};
     std::string redo = "BOUGH_REDO=1", locale = "LC_ALL=C", zone = "TZ=UTC";
     std::array<char*, 4> environment{redo.data(), locale.data(), zone.data(), nullptr};
-    BOUGH_ASSIGN(const pid_t pid,
-                 spawn({program.c_str(), arguments.data(), environment.data(), directory.c_str(), null_high.get(),
-                        log_high.get(), theirs_high.get(), command.memory_bytes_max}));
+    BOUGH_ASSIGN(const pid_t pid, spawn({program.c_str(), arguments.data(), environment.data(), directory.c_str(),
+                                         null_high.get(), log_high.get(), theirs_high.get(), command.memory_bytes_max}));
     return Launched{pid, ours.release()};
 }
 
@@ -175,13 +177,15 @@ Result<void> WorkerProcess::wait_until_ready(std::chrono::milliseconds timeout) 
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
         pollfd wanted{socket_, POLLIN, 0};
         if (left.count() <= 0 || poll(&wanted, 1, static_cast<int>(left.count())) == 0)
-            return Error{ErrorCode::timeout, fmt::format("redo worker was not ready within {} ms: it {}", timeout.count(),
-                                                         bury(true).description), {}};
+            return Error{ErrorCode::timeout,
+                         fmt::format("redo worker was not ready within {} ms: it {}", timeout.count(), bury(true).description),
+                         {}};
     }
     if (ready.magic != BOUGH_REDO_MAGIC || ready.version != BOUGH_REDO_VERSION)
-        return Error{ErrorCode::unsupported,
-                     fmt::format("redo worker speaks protocol version {}, not {}", std::uint32_t{ready.version}, BOUGH_REDO_VERSION),
-                     "bough.so and the pageserver must be of one build"};
+        return Error{
+            ErrorCode::unsupported,
+            fmt::format("redo worker speaks protocol version {}, not {}", std::uint32_t{ready.version}, BOUGH_REDO_VERSION),
+            "bough.so and the pageserver must be of one build"};
     return {};
 }
 

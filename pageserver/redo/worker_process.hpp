@@ -14,8 +14,8 @@
 namespace bough::pageserver {
 
 struct WorkerCommand {
-    std::filesystem::path postgres;   // the server program
-    std::filesystem::path directory;  // made by create_worker_directory()
+    std::filesystem::path postgres;      // the server program
+    std::filesystem::path directory;     // made by create_worker_directory()
     std::uint64_t memory_bytes_max = 0;  // of address space; 0: no limit
     std::chrono::milliseconds start_timeout{10'000};
 };
@@ -38,7 +38,7 @@ public:
     bool idle_and_alive() const;
 
     struct Death {
-        std::string description;  // "was killed by signal 6 (Aborted): PANIC: ..."
+        std::string description;           // "was killed by signal 6 (Aborted): PANIC: ..."
         bool killed_from_outside = false;  // by a SIGKILL that was not ours: no fault of what it was working on
     };
     // Ends the process if it has not ended by itself, which it is given a moment for unless `at_once`.

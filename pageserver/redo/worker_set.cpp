@@ -112,8 +112,8 @@ Result<WorkerSet::Lease> WorkerSet::acquire(std::chrono::milliseconds timeout) {
         waiting_--;
         if (in_time || any(State::idle)) continue;
         const std::string reason = start_error_ ? start_error_->message : "all are busy";
-        return Error{ErrorCode::unavailable,
-                     fmt::format("no redo worker became free within {} ms: {}", timeout.count(), reason), {}};
+        return Error{
+            ErrorCode::unavailable, fmt::format("no redo worker became free within {} ms: {}", timeout.count(), reason), {}};
     }
 }
 

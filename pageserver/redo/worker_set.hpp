@@ -86,11 +86,11 @@ private:
 
     std::mutex mutex_;
     std::condition_variable wake_keeper_;
-    std::condition_variable changed_;  // a worker is idle, or a start failed
+    std::condition_variable changed_;           // a worker is idle, or a start failed
     std::vector<std::unique_ptr<Slot>> slots_;  // fixed after start()
-    std::size_t waiting_ = 0;    // callers in acquire()
-    bool more_wanted_ = false;   // start a stopped one though nobody waits
-    std::optional<Error> start_error_;  // of the last start, if it failed
+    std::size_t waiting_ = 0;                   // callers in acquire()
+    bool more_wanted_ = false;                  // start a stopped one though nobody waits
+    std::optional<Error> start_error_;          // of the last start, if it failed
     bool stopping_ = false;
     std::thread keeper_;
 };

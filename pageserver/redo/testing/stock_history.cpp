@@ -103,7 +103,8 @@ void StockHistory::read_log(Lsn begin) {
             // xl_smgr_truncate: block, relation, flags
             const std::byte* data = record.main_data().data();
             const auto block = pg::load<std::uint32_t>(data);
-            const pg::Relation relation{pg::load<std::uint32_t>(data + 4), pg::load<std::uint32_t>(data + 8), pg::load<std::uint32_t>(data + 12)};
+            const pg::Relation relation{pg::load<std::uint32_t>(data + 4), pg::load<std::uint32_t>(data + 8),
+                                        pg::load<std::uint32_t>(data + 12)};
             forget_from({relation, pg::Fork::main}, block);
         }
         std::shared_ptr<const std::vector<std::byte>> whole;
@@ -124,7 +125,8 @@ void StockHistory::add(std::map<pg::PageTag, PageHistory>& pages, const pg::Page
     if (is_new) {
         history.base.resize(pg::kPageBytes);
         const auto cut = cut_.find(tag.fork);
-        history.has_base = (cut == cut_.end() || tag.block < cut->second) && base_page(tag, pg::Page(history.base.data(), pg::kPageBytes));
+        history.has_base =
+            (cut == cut_.end() || tag.block < cut->second) && base_page(tag, pg::Page(history.base.data(), pg::kPageBytes));
     }
     history.records.push_back(std::move(record));
 }
