@@ -65,13 +65,9 @@ Result<std::string> api_key(const std::string& path) {
 void run_until_signalled(Computes& computes, Branching& branching, const sigset_t& signals) {
     bool recovered = false;
     for (;;) {
-        if (!recovered) {
-            auto result = branching.recover();
-            recovered = result.has_value();
-            if (!recovered) spdlog::debug("recovery waits: {}", result.error().message);
-        }
-        if (recovered) computes.reconcile();
-        timespec pause{recovered ? 1 : 0, recovered ? 0 : 100'000'000};
+        if (!recovered) recovered = branching.recover();
+        computes.reconcile();
+        timespec pause{1, 0};
         if (::sigtimedwait(&signals, nullptr, &pause) > 0) return;
     }
 }

@@ -51,8 +51,17 @@ Result<void> write_log_end(const std::filesystem::path& directory, const Directo
 
 }  // namespace
 
+std::filesystem::path kept_settings(const std::filesystem::path& directory) { return directory.string() + ".auto.conf"; }
+
+Result<std::string> altered_settings(const std::filesystem::path& directory) {
+    auto own = files::read(directory / kAlterSystem);
+    // A making that was interrupted leaves a directory without it.
+    return own || own.error().code != ErrorCode::not_found ? own : files::read(kept_settings(directory));
+}
+
 Result<void> make_directory(const std::filesystem::path& directory, const DirectoryContent& content) {
-    auto altered = files::read(directory / kAlterSystem);
+    auto altered = altered_settings(directory);
+    if (altered) BOUGH_TRY(files::write_atomically(kept_settings(directory), *altered));
     BOUGH_TRY(files::remove_tree(directory));
     BOUGH_TRY(files::make_directories(directory));
     BOUGH_TRY(unpack(directory, content.basebackup));

@@ -61,7 +61,9 @@ Result<void> Branching::delete_project(const std::string& id_or_name) {
 }
 
 Result<void> Branching::erase_project(const ProjectRow& project) {
-    for (const auto& branch : catalog_.branches(project.id)) {
+    for (auto branch : catalog_.branches(project.id)) {
+        branch.state = RowState::deleting;  // no compute is started from here on
+        BOUGH_TRY(catalog_.put(branch));
         BOUGH_TRY(computes_.stop(branch));
     }
     auto deleted = pageserver_.delete_project(project.id);
@@ -106,9 +108,11 @@ Result<Position> Branching::resolve(const BranchRow& parent, BranchPoint point) 
                      "it began at " + parent.lsn.to_string() + (parent.parent ? "; branch from its parent instead" : "")};
     }
     if (*point.lsn == parent.lsn) return Position{parent.lsn, parent.prev_lsn};
-    // Any byte position is welcome: the branch leaves at the end of the last record that is whole there.
+    // Any byte position is welcome: the branch leaves at the end of the last record that is whole there. Only logs of the newest
+    // term are asked: what an older one has at its end may never have been committed.
+    BOUGH_ASSIGN(auto newest, quorum_.newest_logs(parent.project, parent.id));
     Error last{ErrorCode::unavailable, "no safekeeper answers", {}};
-    for (const auto& member : quorum_.members()) {
+    for (auto* member : newest.members) {
         auto boundary = member->boundary(parent.project, parent.id, *point.lsn);
         if (boundary) return boundary->lsn < parent.lsn ? Position{parent.lsn, parent.prev_lsn} : *boundary;
         last = boundary.error();
@@ -142,13 +146,10 @@ Result<void> Branching::delete_branch(const BranchRow& branch) {
     if (!branch.parent) {
         return Error{ErrorCode::failed_precondition, "branch \"" + branch.name + "\" is the root of its project", "delete the project instead"};
     }
-    if (catalog_.has_children(branch)) {
-        return Error{ErrorCode::failed_precondition, "branch \"" + branch.name + "\" has branches of its own", "delete those first"};
-    }
-    BOUGH_TRY(computes_.stop(branch));
-    BOUGH_ASSIGN(auto row, catalog_.branch(branch.project, branch.id.str()));
-    row.state = RowState::deleting;
-    BOUGH_TRY(catalog_.put(row));
+    // First of all, under the catalog's lock: from here on no child is made and no compute is started. One that is starting is
+    // waited for by stop().
+    BOUGH_ASSIGN(auto row, catalog_.begin_deletion(branch));
+    BOUGH_TRY(computes_.stop(row));
     BOUGH_TRY(erase_branch(row, true));
     spdlog::info("project {} branch {} ({}): deleted", row.project.str(), row.name, row.id.str());
     return {};
@@ -168,18 +169,25 @@ Result<void> Branching::erase_branch(const BranchRow& branch, bool in_pageserver
     return catalog_.remove(branch);
 }
 
-Result<void> Branching::recover() {
-    for (const auto& branch : catalog_.branches()) {
-        if (branch.state == RowState::ready) continue;
-        spdlog::info("branch {} ({}): finishing what was interrupted", branch.id.str(), branch.name);
-        BOUGH_TRY(erase_branch(branch, true));
-    }
-    for (const auto& project : catalog_.projects()) {
-        if (project.state == RowState::ready) continue;
-        spdlog::info("project {} ({}): finishing what was interrupted", project.id.str(), project.name);
-        BOUGH_TRY(erase_project(project));
-    }
-    return {};
+Branching::Branching(Catalog& catalog, PageserverClient& pageserver, const Quorum& quorum, IngestCatchup& catchup, Computes& computes,
+                     std::uint16_t first_sql_port)
+    : catalog_(catalog), pageserver_(pageserver), quorum_(quorum), catchup_(catchup), computes_(computes), first_sql_port_(first_sql_port) {
+    for (const auto& branch : catalog_.branches())
+        if (branch.state != RowState::ready) interrupted_branches_.push_back(branch);
+    for (const auto& project : catalog_.projects())
+        if (project.state != RowState::ready) interrupted_projects_.push_back(project);
+}
+
+bool Branching::recover() {
+    // One that fails waits for the next call and does not keep the others waiting.
+    auto finished = [](const char* what, const std::string& id, const Result<void>& erased) {
+        if (erased) spdlog::info("{} {}: finished what was interrupted", what, id);
+        else spdlog::debug("{} {}: cannot finish what was interrupted yet: {}", what, id, erased.error().message);
+        return erased.has_value();
+    };
+    std::erase_if(interrupted_branches_, [&](const BranchRow& branch) { return finished("branch", branch.id.str(), erase_branch(branch, true)); });
+    std::erase_if(interrupted_projects_, [&](const ProjectRow& project) { return finished("project", project.id.str(), erase_project(project)); });
+    return interrupted_branches_.empty() && interrupted_projects_.empty();
 }
 
 }  // namespace bough::control

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "control/catalog/catalog.hpp"
 #include "control/computes/computes.hpp"
@@ -28,13 +29,13 @@ struct BranchPoint {
 // Thread-safe.
 class Branching {
 public:
+    // Before requests are served: every row that is not ready then is a leftover.
     Branching(Catalog& catalog, PageserverClient& pageserver, const Quorum& quorum, IngestCatchup& catchup, Computes& computes,
-              std::uint16_t first_sql_port)
-        : catalog_(catalog), pageserver_(pageserver), quorum_(quorum), catchup_(catchup), computes_(computes), first_sql_port_(first_sql_port) {}
+              std::uint16_t first_sql_port);
 
-    // Undoes what a crash left half created and finishes what it left half deleted. Before anything else; again until it
-    // succeeds, since it needs the storage daemons.
-    Result<void> recover();
+    // Undoes what a crash left half created and finishes what it left half deleted; what that is, is noted at construction. True
+    // when nothing is left to do; it needs the storage daemons, so it is called until then. One caller.
+    bool recover();
 
     Result<ProjectRow> create_project(const NewProject& wanted);
     Result<void> delete_project(const std::string& id_or_name);
@@ -56,6 +57,8 @@ private:
     IngestCatchup& catchup_;
     Computes& computes_;
     std::uint16_t first_sql_port_;
+    std::vector<BranchRow> interrupted_branches_;    // recover()'s own
+    std::vector<ProjectRow> interrupted_projects_;
 };
 
 }  // namespace bough::control

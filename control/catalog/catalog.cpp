@@ -122,6 +122,7 @@ Result<void> Catalog::add(const ProjectRow& row) {
 
 Result<void> Catalog::put(const ProjectRow& row) {
     std::lock_guard lock(mutex_);
+    if (!projects_.contains(row.id)) return Error{ErrorCode::not_found, "project \"" + row.name + "\" was deleted", {}};
     BOUGH_TRY(write(key_of(row.id), boost::json::serialize(to_json(row))));
     projects_.insert_or_assign(row.id, row);
     return {};
@@ -169,6 +170,11 @@ Result<BranchRow> Catalog::add(BranchRow row, std::uint16_t first_port, const Po
         if (id.first == row.project && (other.name == row.name || other.id == row.id))
             return Error{ErrorCode::already_exists, "branch \"" + row.name + "\" already exists", "choose another name"};
     }
+    if (row.parent) {
+        auto parent = branches_.find({row.project, *row.parent});
+        if (parent == branches_.end() || parent->second.state != RowState::ready)
+            return Error{ErrorCode::failed_precondition, "the parent of branch \"" + row.name + "\" is being deleted", {}};
+    }
     std::uint32_t port = first_port;
     while (port <= 65535 && (taken.contains(static_cast<std::uint16_t>(port)) || !free(static_cast<std::uint16_t>(port)))) ++port;
     if (port > 65535) return Error{ErrorCode::unavailable, "no SQL port is left for another branch", "delete a branch"};
@@ -180,6 +186,7 @@ Result<BranchRow> Catalog::add(BranchRow row, std::uint16_t first_port, const Po
 
 Result<void> Catalog::put(const BranchRow& row) {
     std::lock_guard lock(mutex_);
+    if (!branches_.contains({row.project, row.id})) return Error{ErrorCode::not_found, "branch \"" + row.name + "\" was deleted", {}};
     BOUGH_TRY(write(key_of(row), boost::json::serialize(to_json(row))));
     branches_.insert_or_assign(std::pair{row.project, row.id}, row);
     return {};
@@ -192,11 +199,18 @@ Result<void> Catalog::remove(const BranchRow& row) {
     return {};
 }
 
-bool Catalog::has_children(const BranchRow& row) const {
+Result<BranchRow> Catalog::begin_deletion(const BranchRow& row) {
     std::lock_guard lock(mutex_);
+    auto found = branches_.find({row.project, row.id});
+    if (found == branches_.end()) return Error{ErrorCode::not_found, "branch \"" + row.name + "\" does not exist", {}};
     for (const auto& [id, other] : branches_)
-        if (id.first == row.project && other.parent == row.id) return true;
-    return false;
+        if (id.first == row.project && other.parent == row.id)
+            return Error{ErrorCode::failed_precondition, "branch \"" + row.name + "\" has branches of its own", "delete those first"};
+    auto changed = found->second;
+    changed.state = RowState::deleting;
+    BOUGH_TRY(write(key_of(changed), boost::json::serialize(to_json(changed))));
+    found->second = changed;
+    return changed;
 }
 
 }  // namespace bough::control

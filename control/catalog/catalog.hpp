@@ -29,6 +29,7 @@ public:
     Result<ProjectRow> project(const std::string& id_or_name) const;
     // already_exists when a project has that name.
     Result<void> add(const ProjectRow& row);
+    // Changes a row that is there; not_found when it is not (any more).
     Result<void> put(const ProjectRow& row);
     Result<void> remove(const ProjectId& id);
 
@@ -36,12 +37,13 @@ public:
     std::vector<BranchRow> branches(const ProjectId& project) const;
     Result<BranchRow> branch(const ProjectId& project, const std::string& id_or_name) const;
     // Adds a row whose `port` is the lowest one from `first_port` on that no other branch has and that is `free`; returns it with
-    // that port. already_exists when a branch of the project has that name.
+    // that port. already_exists when a branch of the project has that name; failed_precondition when its parent is being deleted.
     using PortCheck = std::function<bool(std::uint16_t)>;
     Result<BranchRow> add(BranchRow row, std::uint16_t first_port, const PortCheck& free);
     Result<void> put(const BranchRow& row);
+    // Turns the row into `deleting`, from which there is no way back. failed_precondition while it has children.
+    Result<BranchRow> begin_deletion(const BranchRow& row);
     Result<void> remove(const BranchRow& row);
-    bool has_children(const BranchRow& row) const;
 
 private:
     Catalog();

@@ -38,6 +38,7 @@ protected:
 
 TEST_F(CatalogTest, rows_survive_a_restart_whole) {
     ASSERT_TRUE(catalog_->add(project("p1", "First")).has_value());
+    ASSERT_TRUE(catalog_->add(branch("b0", "root"), 5000, any_port).has_value());
     auto row = branch("b1", "main");
     row.parent = *BranchId::parse("b0");
     row.compute_wanted = true;
@@ -65,6 +66,27 @@ TEST_F(CatalogTest, names_are_unique_and_ports_are_reused) {
     EXPECT_EQ(catalog_->add(branch("b4", "again"), 6000, any_port)->port, 6000);
     EXPECT_EQ(catalog_->add(branch("b5", "elsewhere"), 7000, [](std::uint16_t port) { return port >= 7003; })->port, 7003);
     EXPECT_EQ(catalog_->branch(*ProjectId::parse("p1"), "main").error().code, ErrorCode::not_found);
+}
+
+TEST_F(CatalogTest, deletion_and_new_children_exclude_each_other) {
+    ASSERT_TRUE(catalog_->add(project("p1", "First")).has_value());
+    auto parent = *catalog_->add(branch("b1", "parent"), 6000, any_port);
+    auto child = branch("b2", "child");
+    child.parent = parent.id;
+    ASSERT_TRUE(catalog_->add(child, 6000, any_port).has_value());
+    EXPECT_EQ(catalog_->begin_deletion(parent).error().code, ErrorCode::failed_precondition);
+    ASSERT_TRUE(catalog_->remove(child).has_value());
+    EXPECT_EQ(catalog_->begin_deletion(parent)->state, RowState::deleting);
+    EXPECT_EQ(catalog_->add(child, 6000, any_port).error().code, ErrorCode::failed_precondition);
+}
+
+TEST_F(CatalogTest, a_row_that_was_removed_does_not_come_back) {
+    ASSERT_TRUE(catalog_->add(project("p1", "First")).has_value());
+    auto row = *catalog_->add(branch("b1", "main"), 6000, any_port);
+    ASSERT_TRUE(catalog_->remove(row).has_value());
+    EXPECT_EQ(catalog_->put(row).error().code, ErrorCode::not_found);
+    ASSERT_TRUE(catalog_->remove(*ProjectId::parse("p1")).has_value());
+    EXPECT_EQ(catalog_->put(project("p1", "First")).error().code, ErrorCode::not_found);
 }
 
 TEST_F(CatalogTest, a_catalog_in_use_is_refused) {

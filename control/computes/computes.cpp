@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::uint64_t kSegmentBytes = 16ull << 20;
 constexpr auto kIngestTimeout = std::chrono::seconds(120);
+constexpr auto kFollowAgainAfter = std::chrono::seconds(10);
 constexpr auto kRestartPauseMax = std::chrono::seconds(30);
 
 std::string label(const BranchRow& branch) { return "project " + branch.project.str() + " branch " + branch.name + " (" + branch.id.str() + ")"; }
@@ -48,6 +49,8 @@ struct Computes::Compute {
     std::vector<bool> joined;
     std::chrono::steady_clock::time_point retry_at;
     std::chrono::seconds retry_pause{1};
+    std::string followed_by;  // boot id of the pageserver that was told to follow
+    std::chrono::steady_clock::time_point follow_again_at;
 
     ComputeView view() {
         std::lock_guard lock(mutex);
@@ -146,13 +149,13 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
             BOUGH_ASSIGN(prefix, member->wal(branch.project, branch.id, segment, elected.start.lsn));
         }
     }
-    if (!std::filesystem::exists(directory / "postgresql.auto.conf") && branch.parent) {
+    if (branch.parent && !compute::altered_settings(directory)) {
         // A new branch begins with its parent's ALTER SYSTEM settings, as it does with its data.
         auto parent = catalog_.branch(branch.project, branch.parent->str());
-        auto inherited = parent ? files::read(directory_of(*parent) / "postgresql.auto.conf") : Result<std::string>(parent.error());
+        auto inherited = parent ? compute::altered_settings(directory_of(*parent)) : Result<std::string>(parent.error());
         if (inherited) {
-            BOUGH_TRY(files::make_directories(directory));
-            BOUGH_TRY(files::write(directory / "postgresql.auto.conf", *inherited));
+            BOUGH_TRY(files::make_directories(directory.parent_path()));
+            BOUGH_TRY(files::write_atomically(compute::kept_settings(directory), *inherited));
         }
     }
     BOUGH_TRY(compute::make_directory(directory, {basebackup, elected.start.lsn, elected.start.prev_lsn, prefix}));
@@ -244,20 +247,18 @@ void Computes::adopt() {
 
 void Computes::reconcile() {
     auto boot_id = pageserver_.boot_id();
-    bool pageserver_restarted = boot_id && *boot_id != pageserver_boot_id_;
     for (const auto& branch : catalog_.branches()) {
         if (closing_) return;
-        if (branch.compute_wanted && branch.state == RowState::ready) reconcile_branch(branch, pageserver_restarted);
+        if (branch.compute_wanted && branch.state == RowState::ready) reconcile_branch(branch, boot_id.has_value() ? *boot_id : "");
     }
-    if (pageserver_restarted) pageserver_boot_id_ = *boot_id;
 }
 
-void Computes::reconcile_branch(const BranchRow& branch, bool pageserver_restarted) {
+void Computes::reconcile_branch(const BranchRow& branch, const std::string& pageserver_boot_id) {
     auto compute = compute_of(branch);
     std::unique_lock work(compute->work, std::try_to_lock);
     if (!work || closing_) return;  // it is starting or stopping
     auto row = catalog_.branch(branch.project, branch.id.str());
-    if (!row || !row->compute_wanted) return;
+    if (!row || !row->compute_wanted || row->state != RowState::ready) return;
     auto seen = compute->view();
     if (seen.state == ComputeState::running && !compute::alive(seen.pid)) {
         spdlog::error("{}: the compute (pid {}) has died, see {}", label(branch), seen.pid, log_of(branch).string());
@@ -276,11 +277,16 @@ void Computes::reconcile_branch(const BranchRow& branch, bool pageserver_restart
         return;
     }
     if (seen.state != ComputeState::running) return;
-    if (pageserver_restarted) {
-        // It may have forgotten history that was in memory, of this branch and of what it inherits.
+    auto now = std::chrono::steady_clock::now();
+    bool restarted = !pageserver_boot_id.empty() && pageserver_boot_id != compute->followed_by;
+    if (restarted || now >= compute->follow_again_at) {
+        // A restarted pageserver may have forgotten history that was in memory, of this branch and of what it inherits. And ingest
+        // that has ended for a reason of its own is given another try.
         auto told = catchup_.follow(*row);
-        if (told) told = catchup_.ancestors_of(*row, std::chrono::seconds(60));
+        if (told && restarted) told = catchup_.ancestors_of(*row, std::chrono::seconds(60));
+        if (told && restarted) compute->followed_by = pageserver_boot_id;
         if (!told) spdlog::warn("{}: {}", label(branch), told.error().message);
+        compute->follow_again_at = now + kFollowAgainAfter;
     }
     auto project = catalog_.project(branch.project.str());
     for (std::size_t i = 0; project && i < compute->joined.size(); ++i) {
@@ -315,6 +321,7 @@ void Computes::forget(const BranchRow& branch) {
     }
     if (auto removed = files::remove_tree(directory_of(branch)); !removed) spdlog::warn("{}: {}", label(branch), removed.error().message);
     ::unlink(log_of(branch).c_str());
+    ::unlink(compute::kept_settings(directory_of(branch)).c_str());
 }
 
 }  // namespace bough::control

@@ -76,7 +76,7 @@ private:
     Result<void> launch(Compute& compute, const BranchRow& branch);
     Result<void> stop_locked(Compute& compute, const BranchRow& branch);
     Result<void> make_owner(const BranchRow& branch, const compute::Settings& settings);
-    void reconcile_branch(const BranchRow& branch, bool storage_restarted);
+    void reconcile_branch(const BranchRow& branch, const std::string& pageserver_boot_id);
 
     ComputeOptions options_;
     Catalog& catalog_;
@@ -87,7 +87,6 @@ private:
 
     std::mutex mutex_;
     std::map<std::pair<ProjectId, BranchId>, std::shared_ptr<Compute>> computes_;  // guarded by mutex_
-    std::string pageserver_boot_id_;                                              // reconcile()'s own
 };
 
 }  // namespace bough::control

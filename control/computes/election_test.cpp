@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <mutex>
 
 #include <boost/json/serialize.hpp>
 
+#include "control/storage/ingest_catchup.hpp"
 #include "http/router.hpp"
 #include "http/server.hpp"
 #include "json/fields.hpp"
@@ -20,7 +22,7 @@ public:
     FakeSafekeeper(std::string name, Term term, Term last_term, Lsn end) : term_(term), last_term_(last_term), end_(end) {
         address_.name = name;
         address_.admin = *net::Address::parse("unix:/tmp/bough-election-" + name + "-" + std::to_string(::getpid()) + ".sock");
-        address_.wal = "host=/tmp port=1";
+        address_.wal = "host=" + name + "-wal port=1";
         router_.add("GET", "/v1/branches/{p}/{b}", [this](const auto&, const auto&) { return answer(false); });
         router_.add("POST", "/v1/branches/{p}/{b}/vote", [this](const http::Request& request, const auto&) {
             std::lock_guard lock(mutex_);
@@ -34,6 +36,11 @@ public:
             begun = *json::parse_object(request.body);
             return answer(false);
         });
+        router_.add("POST", "/v1/branches/{p}/{b}/commit", [this](const http::Request& request, const auto&) {
+            std::lock_guard lock(mutex_);
+            told_commit = *json::parse_object(request.body);
+            return answer(false);
+        });
         server_ = std::move(*http::Server::start(address_.admin, [this](const http::Request& request) { return router_.dispatch(request); }));
     }
     const SafekeeperAddress& address() const { return address_; }
@@ -41,6 +48,7 @@ public:
 
     bool refuses = false;
     json::object begun;
+    json::object told_commit;
 
 private:
     http::Response answer(bool granted) const {
@@ -116,6 +124,27 @@ TEST(QuorumTip, holds_every_acknowledged_commit) {
     EXPECT_FALSE(tip->committed);
     c.die();
     EXPECT_EQ(quorum.tip(branch().project, branch().id).error().code, ErrorCode::unavailable);
+}
+
+TEST(CommitAnnouncement, leaves_out_logs_of_older_terms) {
+    // The old log's end was never committed, though it lies below the committed position.
+    FakeSafekeeper a("a", Term{2}, Term{2}, Lsn{0x4000}), b("b", Term{2}, Term{2}, Lsn{0x4000}), old("old", Term{1}, Term{1}, Lsn{0x5000});
+    Quorum quorum({old.address(), a.address(), b.address()});
+    auto newest = quorum.newest_logs(branch().project, branch().id);
+    ASSERT_TRUE(newest.has_value());
+    EXPECT_EQ(newest->term, Term{2});
+    ASSERT_EQ(newest->members.size(), 2u);
+    auto directory = std::filesystem::temp_directory_path() / ("bough-announce-" + std::to_string(::getpid()));
+    auto catalog = std::move(*Catalog::open(directory));
+    PageserverClient nobody(*net::Address::parse("unix:/nowhere"));
+    IngestCatchup(*catalog, nobody, quorum).announce_commit(branch(), Lsn{0x4000});
+    EXPECT_TRUE(old.told_commit.empty());
+    EXPECT_EQ(a.told_commit.at("term").to_number<int>(), 2);
+    EXPECT_EQ(*json::lsn_field(b.told_commit, "commit_lsn"), Lsn{0x4000});
+    // Readers are sent to logs of the newest term first.
+    EXPECT_NE(quorum.wal_sources(branch().project, branch().id).front().find("a-wal"), std::string::npos);
+    catalog.reset();
+    std::filesystem::remove_all(directory);
 }
 
 }  // namespace

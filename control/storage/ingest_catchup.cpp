@@ -1,5 +1,9 @@
 #include "control/storage/ingest_catchup.hpp"
 
+#include <vector>
+
+#include <spdlog/spdlog.h>
+
 namespace bough::control {
 
 Result<void> IngestCatchup::follow(const BranchRow& branch) {
@@ -7,30 +11,49 @@ Result<void> IngestCatchup::follow(const BranchRow& branch) {
 }
 
 void IngestCatchup::announce_commit(const BranchRow& branch, Lsn lsn) {
-    quorum_.ask_all<SafekeeperPosition>([&](SafekeeperClient& client) -> Result<SafekeeperPosition> {
-        BOUGH_ASSIGN(auto position, client.position(branch.project, branch.id));
-        if (position.commit_lsn < lsn) BOUGH_TRY(client.commit(branch.project, branch.id, position.last_term, lsn));
-        return position;
-    });
+    auto newest = quorum_.newest_logs(branch.project, branch.id);
+    if (!newest) return;
+    for (auto* member : newest->members) {
+        if (auto told = member->commit(branch.project, branch.id, newest->term, lsn); !told)
+            spdlog::debug("branch {}: safekeeper {}: {}", branch.id.str(), member->address().name, told.error().message);
+    }
 }
 
 Result<void> IngestCatchup::up_to(const BranchRow& branch, Lsn lsn, std::chrono::milliseconds timeout) {
     BOUGH_ASSIGN(auto known, pageserver_.branch(branch.project, branch.id));
     if (known.ingest_lsn >= lsn) return {};
     announce_commit(branch, lsn);
-    BOUGH_TRY(follow(branch));
-    auto waited = pageserver_.wait(branch.project, branch.id, lsn, timeout);
-    if (!branch.compute_wanted) BOUGH_TRY(pageserver_.unfollow(branch.project, branch.id));
+    {
+        std::lock_guard lock(mutex_);
+        ++waiting_[{branch.project, branch.id}];
+    }
+    auto waited = follow(branch);
+    if (waited) waited = pageserver_.wait(branch.project, branch.id, lsn, timeout);
+    release(branch);
     return waited;
 }
 
+// The last one to wait ends the following, unless a compute is wanted by now.
+void IngestCatchup::release(const BranchRow& branch) {
+    std::lock_guard lock(mutex_);
+    auto waiting = waiting_.find({branch.project, branch.id});
+    if (--waiting->second > 0) return;
+    waiting_.erase(waiting);
+    auto row = catalog_.branch(branch.project, branch.id.str());
+    if (!row || row->compute_wanted) return;
+    if (auto ended = pageserver_.unfollow(branch.project, branch.id); !ended)
+        spdlog::warn("branch {}: {}", branch.id.str(), ended.error().message);
+}
+
 Result<void> IngestCatchup::ancestors_of(const BranchRow& branch, std::chrono::milliseconds timeout) {
-    auto child = branch;
-    while (child.parent) {
+    std::vector<std::pair<BranchRow, Lsn>> chain;  // each ancestor with what its child inherits
+    for (auto child = branch; child.parent;) {
         BOUGH_ASSIGN(auto parent, catalog_.branch(child.project, child.parent->str()));
-        BOUGH_TRY(up_to(parent, child.lsn, timeout));
+        chain.emplace_back(parent, child.lsn);
         child = parent;
     }
+    // From the root on: a branch's own WAL is ingested only once its parent's history is there.
+    for (auto ancestor = chain.rbegin(); ancestor != chain.rend(); ++ancestor) BOUGH_TRY(up_to(ancestor->first, ancestor->second, timeout));
     return {};
 }
 

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <map>
+#include <mutex>
+#include <utility>
 
 #include "control/catalog/catalog.hpp"
 #include "control/storage/pageserver_client.hpp"
@@ -25,10 +28,17 @@ public:
     // All ancestors have what this branch inherits from them.
     Result<void> ancestors_of(const BranchRow& branch, std::chrono::milliseconds timeout);
 
-    // Tells the safekeepers that `lsn` is committed: they keep that knowledge lazily and may have forgotten.
+    // Tells the safekeepers that `lsn` is committed: they keep that knowledge lazily and may have forgotten. Only those are told
+    // whose log is of the newest term: the end of an older one may hold what was never committed.
     void announce_commit(const BranchRow& branch, Lsn lsn);
 
 private:
+    using Key = std::pair<ProjectId, BranchId>;
+    void release(const BranchRow& branch);
+
+    std::mutex mutex_;
+    std::map<Key, int> waiting_;  // calls of up_to() that rely on a branch being followed; guarded by mutex_
+
     Catalog& catalog_;
     PageserverClient& pageserver_;
     const Quorum& quorum_;

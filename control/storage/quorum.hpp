@@ -26,11 +26,20 @@ public:
     const std::vector<std::unique_ptr<SafekeeperClient>>& members() const { return members_; }
     std::size_t majority() const { return members_.size() / 2 + 1; }
     std::vector<std::string> names() const;
-    // conninfos of the WAL services for readers of this branch.
+    // conninfos of the WAL services for readers of this branch, those with a log of the newest term first: a reader stays with the
+    // first that answers, and one that missed a term has no more to give.
     std::vector<std::string> wal_sources(const ProjectId& project, const BranchId& branch) const;
 
     // An end of the log at or above every commit acknowledged before the call. unavailable without a majority.
     Result<Tip> tip(const ProjectId& project, const BranchId& branch) const;
+
+    // The members whose log is of the newest term among those of a majority: such a log holds everything committed, and below
+    // every committed position its bytes are the right ones. unavailable without a majority.
+    struct Newest {
+        Term term;
+        std::vector<SafekeeperClient*> members;
+    };
+    Result<Newest> newest_logs(const ProjectId& project, const BranchId& branch) const;
 
     // Calls ask(client) for all members at once; the results are in the members' order.
     template <class T>

@@ -61,12 +61,15 @@ Result<void> write_atomically(const std::filesystem::path& path, std::string_vie
     temporary += ".new";
     BOUGH_TRY(write_new(temporary, content, true));
     if (::rename(temporary.c_str(), path.c_str()) != 0) return io_error("cannot rename " + temporary.string(), errno);
-    auto parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-    int directory = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) return io_error("cannot open " + parent.string(), errno);
+    return sync_directory(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+}
+
+Result<void> sync_directory(const std::filesystem::path& path) {
+    int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) return io_error("cannot open " + path.string(), errno);
     int failed = ::fsync(directory) != 0 ? errno : 0;
     ::close(directory);
-    if (failed != 0) return io_error("cannot fsync " + parent.string(), failed);
+    if (failed != 0) return io_error("cannot fsync " + path.string(), failed);
     return {};
 }
 

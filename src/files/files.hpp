@@ -18,6 +18,9 @@ Result<void> write_atomically(const std::filesystem::path& path, std::string_vie
 // Writes a file in place without fsync, mode 0600: for content that can be made again.
 Result<void> write(const std::filesystem::path& path, std::string_view content);
 
+// Makes renames and new names in the directory durable.
+Result<void> sync_directory(const std::filesystem::path& path);
+
 // Directory and its parents, mode 0700.
 Result<void> make_directories(const std::filesystem::path& path);
 Result<void> remove_tree(const std::filesystem::path& path);
