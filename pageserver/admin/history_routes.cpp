@@ -39,11 +39,18 @@ Result<View> view_of(AdminServices& services, const http::Request& request, cons
     return View{project, branch, lsn};
 }
 
+// Called when a read is done: a branch that was deleted meanwhile lost its versions under it, and what came out may be its parent's.
+Result<void> check_still_there(const Branch& branch) {
+    if (branch.deleted()) return Error{ErrorCode::not_found, "branch \"" + branch.row().id.str() + "\" was deleted", {}};
+    return {};
+}
+
 Result<http::Response> lsn_at(AdminServices& services, const http::Request& request, const http::PathParameters& path) {
     BOUGH_ASSIGN(const auto branch, branch_at(services, path));
     BOUGH_ASSIGN(const std::int64_t time, time_in_query(request, "time"));
     BOUGH_TRY(wait_readable(services, *branch, branch->row().start.lsn, kIngestTimeout));
     BOUGH_ASSIGN(const LogPosition position, position_at(*branch, time));
+    BOUGH_TRY(check_still_there(*branch));
     return json_response(
         boost::json::object{{"lsn", position.lsn.to_string()}, {"prev_lsn", position.prev_lsn.to_string()}});
 }
@@ -51,6 +58,7 @@ Result<http::Response> lsn_at(AdminServices& services, const http::Request& requ
 Result<http::Response> basebackup(AdminServices& services, const http::Request& request, const http::PathParameters& path) {
     BOUGH_ASSIGN(const View view, view_of(services, request, path));
     BOUGH_ASSIGN(std::string archive, make_basebackup(*view.branch, view.project->row(), services.reader, view.lsn));
+    BOUGH_TRY(check_still_there(*view.branch));
     return http::Response{200, std::move(archive), "application/x-tar"};
 }
 
@@ -68,12 +76,14 @@ Result<http::Response> page(AdminServices& services, const http::Request& reques
     BOUGH_ASSIGN(const View view, view_of(services, request, path));
     std::string content(pg::kPageBytes, '\0');
     BOUGH_TRY(services.reader.read(*view.branch, tag.fork, tag.block, std::as_writable_bytes(std::span(content)), view.lsn));
+    BOUGH_TRY(check_still_there(*view.branch));
     return http::Response{200, std::move(content), "application/octet-stream"};
 }
 
 Result<http::Response> relations(AdminServices& services, const http::Request& request, const http::PathParameters& path) {
     BOUGH_ASSIGN(const View view, view_of(services, request, path));
     BOUGH_ASSIGN(const ForkLengths forks, read_forks(*view.branch, view.lsn));
+    BOUGH_TRY(check_still_there(*view.branch));
     boost::json::array rows;
     for (const auto& [fork, blocks] : fetched_forks(forks))
         rows.push_back(boost::json::object{{"tablespace", fork.relation.tablespace},
@@ -89,6 +99,7 @@ Result<http::Response> size(AdminServices& services, const http::PathParameters&
     const Lsn lsn = branch->ingest_lsn();
     BOUGH_TRY(wait_readable(services, *branch, lsn, kIngestTimeout));
     BOUGH_ASSIGN(const ForkLengths forks, read_forks(*branch, lsn));
+    BOUGH_TRY(check_still_there(*branch));
     std::uint64_t bytes = 0;
     for (const auto& [fork, blocks] : forks) bytes += std::uint64_t{blocks} * pg::kPageBytes;
     return json_response(boost::json::object{{"logical_bytes", bytes}});

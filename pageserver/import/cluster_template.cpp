@@ -56,8 +56,7 @@ Result<void> run_program(const std::vector<std::string>& arguments, const fs::pa
 
 Result<void> run_initdb(const fs::path& directory, const fs::path& bindir) {
     const fs::path output = directory.string() + ".log";
-    const Result<void> ran = run_program({(bindir / "initdb").string(), "-D", directory.string(), "--no-sync", "-E", "UTF8",
-                                          "--locale=C.UTF-8", "-U", "postgres", "--auth=trust"},
+    const Result<void> ran = run_program({(bindir / "initdb").string(), "-D", directory.string(), "-E", "UTF8", "--locale=C.UTF-8", "-U", "postgres", "--auth=trust"},
                                          output);
     if (ran) return {};
     Error error = ran.error();
@@ -83,8 +82,10 @@ Result<ClusterTemplate> prepare_cluster_template(const fs::path& data_directory,
         if (failed) return io_error("could not create \"" + (data_directory / "template").string() + "\"", failed.value());
         spdlog::info("makes the template of new projects with initdb");
         BOUGH_TRY(run_initdb(unfinished, bindir));
+        // initdb has synced what it made. Every later project is a copy of this: after a power cut it is whole or not there.
         fs::rename(unfinished, directory, failed);
         if (failed) return io_error("could not rename \"" + unfinished.string() + "\"", failed.value());
+        BOUGH_TRY(files::sync_directory(directory.parent_path()));
     }
     BOUGH_ASSIGN(std::string control, files::read(directory / "global" / "pg_control"));
     BOUGH_ASSIGN(const auto parsed, pg::v15::ControlFile::parse(std::as_bytes(std::span(control))));

@@ -124,14 +124,14 @@ Result<std::string> PositionExchange::answer(const std::string& body) {
         take_report(received.from, position);
         auto branch = branches_->find_branch(position.name);
         if (!branch) continue;
+        // The answer tells them: no need to do so again. Taken back before the position is read, so that what changes after it is
+        // told anew.
+        {
+            std::lock_guard lock(mutex_);
+            if (auto peer = peers_.find(received.from); peer != peers_.end()) peer->second->changed.erase(position.name);
+        }
         (*branch)->exchange_pending = false;
         positions.push_back(told_to_peers(**branch));
-    }
-    // The answer tells them: no need to do so again.
-    {
-        std::lock_guard lock(mutex_);
-        if (auto peer = peers_.find(received.from); peer != peers_.end())
-            for (const auto& position : positions) peer->second->changed.erase(position.name);
     }
     return positions_text(own_address_, positions);
 }
