@@ -153,6 +153,8 @@ COMMIT;
 @pytest.mark.parametrize('seed', range(4))
 def test_invariants_hold_under_concurrent_reads_writes_and_vacuum(small, home, seed):
     dice = random.Random(seed)
+    small.stop()
+    small.start(shared_buffers='384kB')         # eight clients pin more than the fewest that there can be
     small.rows('CREATE TABLE history (id int, delta int); CREATE TABLE shrunk_log (n int)')
     small.pageserver.faults.request = lambda fields: time.sleep(dice.choice([0, 0, 0.001, 0.004]))
     arguments = []
@@ -181,6 +183,7 @@ def test_invariants_hold_under_concurrent_reads_writes_and_vacuum(small, home, s
         assert small.value('SELECT count(*) FROM parted_2') == 1500
         small.check_indexes()
     check()
+    assert 'leak' not in small.log() and 'PANIC' not in small.log()
     small.stop()
     run([f'{BINDIR}/pg_checksums', '--check', '-D', small.directory])
     small.start()
