@@ -40,6 +40,11 @@ Result<pid_t> start_postmaster(const std::filesystem::path& bindir, const std::f
     std::vector<char*> argv;
     for (auto& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
+    // Left by a server that was killed. Postgres would go by the pid in the lock file, which may be another process's by now, or that
+    // of a dead one that nobody has waited for. The caller has made sure that this branch's former server is gone.
+    auto socket = settings.socket_directory / (".s.PGSQL." + std::to_string(settings.port));
+    ::unlink(socket.c_str());
+    ::unlink((socket.string() + ".lock").c_str());
     // Of our environment Postgres gets nothing but a locale and a path: no PG* variable may change what runs.
     std::string path = "PATH=/usr/bin:/bin", locale = "LC_ALL=C.UTF-8";
     char* environment[] = {path.data(), locale.data(), nullptr};
