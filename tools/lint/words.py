@@ -8,7 +8,7 @@ from tree import ROOT, files, report, text
 UNFINISHED = re.compile(r"\b(FIX" r"ME|TO" r"DO|XX" r"X)\b")
 # The folder this working tree happens to lie in, and anybody's home.
 PLACES = re.compile("|".join([r"/ho" r"me/\w+/", r"(?<![\w.$])/ro" r"ot/"] +
-                             ([re.escape(str(ROOT.parent)) + "/"] if len(ROOT.parts) > 2 else [])))
+                             ([re.escape(str(ROOT.parent)) + "/"] if len(ROOT.parts) > 2 and str(ROOT.parent) not in ("/tmp", "/var/tmp") else [])))
 EMPTY_NAMES = re.compile(r"(^|[/_.-])(utils?|helpers?|managers?|misc)([/_.-]|$)")
 
 
