@@ -32,7 +32,10 @@ static ResourceOwner owner;
 static MemoryContext request_context; /* emptied after each request */
 static MemoryContext rmgr_context;    /* parent of what the resource managers keep */
 
-static DecodedXLogRecord *decoded; /* reused for every record; grows to the largest */
+/* Kept between requests; a longer record has a larger one for its request. */
+#define DECODED_BYTES (256 * 1024)
+
+static DecodedXLogRecord *decoded; /* reused for every record */
 static size_t decoded_size;
 
 /* A page to be masked, and room for the 15-bit offsets and lengths of damaged line pointers. */
@@ -72,6 +75,17 @@ bough_redo_protocol_error(const char *what)
 	_exit(2);
 }
 
+static void
+reserve_decoded(size_t size)
+{
+	if (decoded != NULL)
+		pfree(decoded);
+	decoded = NULL; /* if the next fails */
+	decoded_size = 0;
+	decoded = MemoryContextAllocHuge(TopMemoryContext, size);
+	decoded_size = size;
+}
+
 void
 bough_redo_apply_start(void)
 {
@@ -94,8 +108,7 @@ bough_redo_apply_start(void)
 	reader = XLogReaderAllocate(DEFAULT_XLOG_SEG_SIZE, NULL, XL_ROUTINE(), NULL);
 	if (reader == NULL)
 		ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	decoded_size = 64 * 1024;
-	decoded = MemoryContextAlloc(TopMemoryContext, decoded_size);
+	reserve_decoded(DECODED_BYTES);
 }
 
 /* ---- foreign blocks */
@@ -158,16 +171,7 @@ decode(const char *bytes, const BoughRedoRecord *at, char **problem)
 		return false;
 	needed = DecodeXLogRecordRequiredSpace(at->length);
 	if (needed > decoded_size)
-	{
-		size_t size = Max(needed, decoded_size * 2);
-
-		if (decoded != NULL)
-			pfree(decoded);
-		decoded = NULL;
-		decoded_size = 0;
-		decoded = MemoryContextAllocHuge(TopMemoryContext, size);
-		decoded_size = size;
-	}
+		reserve_decoded(Max(needed, decoded_size * 2));
 	if (!DecodeXLogRecord(reader, decoded, (XLogRecord *) bytes, at->start_lsn, problem))
 		return false;
 	decoded->next_lsn = at->end_lsn;
@@ -400,6 +404,8 @@ bough_redo_apply(const char *body, size_t body_length, char *page, uint32 *lengt
 	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextReset(request_context);
 	bough_redo_smgr_trim();
+	if (decoded_size != DECODED_BYTES)
+		reserve_decoded(DECODED_BYTES);
 	return status;
 }
 

@@ -175,6 +175,7 @@ def test_invariants_hold_under_concurrent_reads_writes_and_vacuum(small, home, s
     finally:
         done.set()
         dropping.join()
+        small.pageserver.faults.request = None
 
     def check():
         assert small.value('SELECT (SELECT sum(balance) FROM accounts) - (SELECT coalesce(sum(delta), 0) FROM history)') == 0
