@@ -63,7 +63,8 @@ public:
             close(to_[1]);
             close(from_[0]);
             char byte;
-            while (read(to_[0], &byte, 1) == 1 && write(from_[1], &byte, 1) == 1) {}
+            while (read(to_[0], &byte, 1) == 1 && write(from_[1], &byte, 1) == 1) {
+            }
             _exit(0);
         }
         close(to_[0]);
@@ -161,10 +162,14 @@ void run() {
         std::vector<double> alone_own, alone_worker, together_own, together_worker;  // processor time
     };
     std::vector<Row> rows;
-    for (const std::size_t length : {1, 10, 100}) rows.push_back({length, chains_of(history, length), {}, {}, {}, {}, {}, {}, {}});
+    for (const std::size_t length : {1, 10, 100})
+        rows.push_back({length, chains_of(history, length), {}, {}, {}, {}, {}, {}, {}});
 
     for (int round = 0; round < kRounds; round++) {
-        echo_us.push_back(timed([&] { for (int i = 0; i < kEchoes; i++) echo.round_trip(); }) / kEchoes);
+        echo_us.push_back(timed([&] {
+                              for (int i = 0; i < kEchoes; i++) echo.round_trip();
+                          }) /
+                          kEchoes);
         for (Row& row : rows) {
             if (row.chains.empty()) throw std::runtime_error("the workload made no such chains");
             const auto pages = static_cast<double>(row.chains.size());
@@ -175,27 +180,27 @@ void run() {
                 worker.push_back((worker_cpu_us(one) - worker_before) / pages);
             };
             with_cpu(row.alone_own, row.alone_worker, [&] { apply_singly(one.pool(), row.chains, &row.latencies); });
-            with_cpu(row.together_own, row.together_worker, [&] {
-                row.together_one.push_back(timed([&] { apply_together(one.pool(), row.chains); }) / pages);
-            });
+            with_cpu(row.together_own, row.together_worker,
+                     [&] { row.together_one.push_back(timed([&] { apply_together(one.pool(), row.chains); }) / pages); });
             row.together_all.push_back(timed([&] { apply_together(all.pool(), row.chains); }) / pages);
         }
     }
 
     const double round_trip = median(echo_us);
     fmt::print("pipe round trip to a child: {:.1f} us\n", round_trip);
-    fmt::print("records | pages | one at a time p50 / p99 | together, 1 worker: us/page, pages/s, us/record | all workers: us/page\n");
+    fmt::print(
+        "records | pages | one at a time p50 / p99 | together, 1 worker: us/page, pages/s, us/record | all workers: us/page\n");
     for (Row& row : rows) {
         std::sort(row.latencies.begin(), row.latencies.end());
         const double p50 = row.latencies[row.latencies.size() / 2], p99 = row.latencies[row.latencies.size() * 99 / 100];
         const double together = median(row.together_one);
-        fmt::print("{:7} | {:5} | {:.1f} / {:.1f} us | {:.1f}, {:.0f}, {:.2f} | {:.1f}\n", row.length, row.chains.size(), p50, p99, together,
-                   1e6 / together, together / static_cast<double>(row.length), median(row.together_all));
+        fmt::print("{:7} | {:5} | {:.1f} / {:.1f} us | {:.1f}, {:.0f}, {:.2f} | {:.1f}\n", row.length, row.chains.size(), p50,
+                   p99, together, 1e6 / together, together / static_cast<double>(row.length), median(row.together_all));
     }
     fmt::print("processor time a page, caller + worker: records | one at a time | together\n");
     for (const Row& row : rows)
-        fmt::print("{:7} | {:.1f} + {:.1f} us | {:.1f} + {:.1f} us\n", row.length, median(row.alone_own), median(row.alone_worker),
-                   median(row.together_own), median(row.together_worker));
+        fmt::print("{:7} | {:.1f} + {:.1f} us | {:.1f} + {:.1f} us\n", row.length, median(row.alone_own),
+                   median(row.alone_worker), median(row.together_own), median(row.together_worker));
     const double ten = median(rows[1].together_one);
     fmt::print("a page of ten records, batched, against the round trip: {:.2f}x\n", round_trip / ten);
 }
