@@ -18,7 +18,10 @@ PoolUnderTest::PoolUnderTest(const std::vector<std::byte>& control_file, const s
     options_.workers = 2;
     if (change) change(options_);
     auto pool = RedoPool::start(options_);
-    if (!pool) throw std::runtime_error(pool.error().to_string());
+    if (!pool) {
+        fs::remove_all(root_);
+        throw std::runtime_error(pool.error().to_string());
+    }
     pool_ = std::move(*pool);
 }
 
