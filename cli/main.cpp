@@ -1,5 +1,6 @@
 // bough: the command that runs a system and asks it for things.
 #include <csignal>
+#include <cstdio>
 #include <iostream>
 
 #include "cli/command_line.hpp"
@@ -16,6 +17,21 @@ std::vector<std::string> split_off_psql_arguments(int& argc, char** argv) {
         break;
     }
     return rest;
+}
+
+// A message may quote what somebody typed: control characters are not the terminal's to obey.
+std::string printable(const std::string& text) {
+    std::string result;
+    for (unsigned char c : text) {
+        if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f) {
+            char escaped[5];
+            std::snprintf(escaped, sizeof escaped, "\\x%02x", c);
+            result += escaped;
+        } else {
+            result += static_cast<char>(c);
+        }
+    }
+    return result;
 }
 
 }  // namespace
@@ -46,7 +62,7 @@ int main(int argc, char** argv) {
     options.data_dir = cli::resolve_data_dir(options.data_dir);
     auto result = action();
     if (result) return *result;
-    std::cerr << "bough: " << result.error().message << "\n";
-    if (!result.error().hint.empty()) std::cerr << "hint: " << result.error().hint << "\n";
+    std::cerr << "bough: " << printable(result.error().message) << "\n";
+    if (!result.error().hint.empty()) std::cerr << "hint: " << printable(result.error().hint) << "\n";
     return 1;
 }
