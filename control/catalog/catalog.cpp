@@ -205,7 +205,8 @@ Result<BranchRow> Catalog::begin_deletion(const BranchRow& row) {
     if (found == branches_.end()) return Error{ErrorCode::not_found, "branch \"" + row.name + "\" does not exist", {}};
     for (const auto& [id, other] : branches_)
         if (id.first == row.project && other.parent == row.id)
-            return Error{ErrorCode::failed_precondition, "branch \"" + row.name + "\" has branches of its own", "delete those first"};
+            return Error{ErrorCode::failed_precondition, "branch \"" + row.name + "\" has branches of its own, such as \"" + other.name + "\"",
+                         "delete those first"};
     auto changed = found->second;
     changed.state = RowState::deleting;
     BOUGH_TRY(write(key_of(changed), boost::json::serialize(to_json(changed))));
