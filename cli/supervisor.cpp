@@ -14,6 +14,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "files/files.hpp"
+
 namespace bough::cli {
 namespace {
 
@@ -193,6 +195,25 @@ std::vector<DaemonCommand> daemon_commands(const SystemFiles& files, const Syste
     }
     commands.push_back(std::move(control));
     return commands;
+}
+
+void end_left_daemons(const SystemFiles& files) {
+    auto status = read_supervisor_status(files);
+    if (!status) return;
+    // The pid may be another process's by now: a daemon of ours names the data directory on its command line.
+    auto ours = [&](int pid) {
+        auto command = bough::files::read("/proc/" + std::to_string(pid) + "/cmdline");
+        return command && command->find("bough-") != std::string::npos && command->find(files.root().string()) != std::string::npos;
+    };
+    auto deadline = Clock::now() + kStopTimeout;
+    for (const auto& daemon : status->daemons) {
+        if (daemon.pid <= 1 || !ours(daemon.pid)) continue;
+        ::kill(daemon.pid, SIGTERM);
+        while (ours(daemon.pid)) {
+            if (Clock::now() > deadline) ::kill(daemon.pid, SIGKILL);
+            ::usleep(10'000);
+        }
+    }
 }
 
 int supervise(const SystemFiles& files, const std::vector<DaemonCommand>& commands) {

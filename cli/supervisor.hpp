@@ -20,6 +20,9 @@ struct DaemonCommand {
 std::vector<DaemonCommand> daemon_commands(const SystemFiles& files, const SystemSettings& settings, const std::filesystem::path& programs,
                                            const std::string& bindir);
 
+// Ends what a supervisor that was killed left behind and waits for it: its daemons are on their way out already.
+void end_left_daemons(const SystemFiles& files);
+
 // Returns after SIGTERM or SIGINT, when all daemons have ended. Signals must be blocked by the caller. Standard output and error
 // are its log.
 int supervise(const SystemFiles& files, const std::vector<DaemonCommand>& commands);

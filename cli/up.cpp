@@ -222,6 +222,7 @@ Result<int> up(const CommonOptions& common, const UpOptions& options) {
         return 0;
     }
     BOUGH_ASSIGN(auto lock, files::Lock::take(files.lock()));
+    end_left_daemons(files);
     BOUGH_TRY(check_port_free(settings.api_port, "--api-port"));
     for (const auto& directory : {files.log_directory(), files.run_directory(), files.computes()}) BOUGH_TRY(files::make_directories(directory));
     BOUGH_TRY(files.write_settings(settings));
