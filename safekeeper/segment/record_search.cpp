@@ -1,15 +1,21 @@
 #include "safekeeper/segment/record_search.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <vector>
 
+#include "pg/wal_format.hpp"
+#include "safekeeper/segment/durable_file.hpp"
 #include "safekeeper/segment/wal_reader.hpp"
 
 namespace bough::safekeeper::segment {
 namespace {
 
 constexpr std::size_t kReadBytes = 256 << 10;
+constexpr std::size_t kSegmentBeginningBytes = 64 << 10;
 
 RecordBoundary last_of(const pg::WalStream& stream, RecordBoundary otherwise) {
     if (!stream.last_record_start().valid()) return otherwise;
@@ -35,6 +41,35 @@ Result<std::optional<RecordBoundary>> last_in(const WalPlace& place, pg::WalStre
     return last;
 }
 
+// Whether WAL was ever written to the segment file: it begins at the segment's beginning, and what is preallocated has nothing behind
+// the first header.
+Result<bool> has_wal(const WalPlace& place, pg::SegmentNumber segment) {
+    std::vector<std::byte> beginning(kSegmentBeginningBytes);
+    auto path = place.path_of(segment);
+    BOUGH_ASSIGN(auto file, open_file(path, O_RDONLY));
+    BOUGH_ASSIGN(auto got, read_at(file.get(), beginning, 0, path));
+    auto from = std::min(got, sizeof(pg::WalLongPageHeader));
+    return std::any_of(beginning.begin() + static_cast<std::ptrdiff_t>(from), beginning.begin() + static_cast<std::ptrdiff_t>(got),
+                       [](std::byte b) { return b != std::byte{0}; });
+}
+
+// The log was found to end at `end` because of what the segment `broken` holds, or that it is not there.
+Result<RecordBoundary> ends_unless_more_follows(const WalPlace& place, RecordBoundary end, pg::SegmentNumber broken) {
+    std::error_code failed;
+    for (const auto& entry : std::filesystem::directory_iterator(place.directory, failed)) {
+        auto name = pg::parse_wal_segment_name(entry.path().filename().string(), place.segment_bytes);
+        if (!name || name->segment.value <= broken.value) continue;
+        BOUGH_ASSIGN(bool more, has_wal(place, name->segment));
+        if (!more) continue;
+        return Error{ErrorCode::corrupt,
+                     "WAL is damaged after " + end.end.to_string() + ": segment " + place.name_of(broken) + " breaks it off, segment " +
+                         place.name_of(name->segment) + " has more of it",
+                     "this safekeeper's disk has lost data; put the segment right or replace the safekeeper"};
+    }
+    if (failed) return io_error("could not read \"" + place.directory.string() + "\"", failed.value());
+    return end;
+}
+
 }  // namespace
 
 Result<RecordBoundary> find_log_end(const WalPlace& place, RecordBoundary known) {
@@ -44,13 +79,14 @@ Result<RecordBoundary> find_log_end(const WalPlace& place, RecordBoundary known)
     for (Lsn from = known.end;;) {
         auto got = reader.read(from, buffer);
         // No further segment, or one that was cut short: the log ends before it.
-        if (!got && got.error().code != ErrorCode::io) return last_of(stream, known);
+        if (!got && got.error().code != ErrorCode::io) return ends_unless_more_follows(place, last_of(stream, known), place.segment_at(from));
         if (!got) return got.error();
+        auto segment = place.segment_at(from);  // one read never goes beyond its segment
         stream.feed(std::span(buffer).first(*got));
         from = from + *got;
         for (;;) {
             auto record = stream.next();
-            if (!record) return last_of(stream, known);
+            if (!record) return ends_unless_more_follows(place, last_of(stream, known), segment);
             if (!*record) break;
         }
     }

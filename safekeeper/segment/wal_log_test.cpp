@@ -255,6 +255,33 @@ TEST_F(WalLogTest, lost_durable_bytes_are_reported) {
     EXPECT_EQ(cut_short.recover(source.boundaries[7]).error().code, ErrorCode::corrupt);
 }
 
+TEST_F(WalLogTest, damage_with_more_of_the_log_behind_it_is_no_end) {
+    Source source{kStart};
+    while (source.end() < kStart + 3 * kSegment) source.add(3000);
+    auto log = make();
+    receive(log, source, source.end(), 100000);
+    log.close();
+    auto path = place_.path_of({place_.segment_at(kStart).value + 1});
+    auto size = std::filesystem::file_size(path);
+    overwrite(place_.begin_of({place_.segment_at(kStart).value + 1}) + kSegment / 2, "zap");
+    EXPECT_EQ(make().recover({kStart, kStartRecord}).error().code, ErrorCode::corrupt);
+    std::filesystem::resize_file(path, size / 4);
+    EXPECT_EQ(make().recover({kStart, kStartRecord}).error().code, ErrorCode::corrupt);
+    std::filesystem::remove(path);
+    EXPECT_EQ(make().recover({kStart, kStartRecord}).error().code, ErrorCode::corrupt);
+    EXPECT_TRUE(std::filesystem::exists(place_.path_of({place_.segment_at(kStart).value + 2})));
+}
+
+TEST_F(WalLogTest, a_long_record_that_never_became_whole_is_an_end) {
+    Source source{kStart};
+    auto first = source.add(100);
+    source.add(3 * kSegment);
+    auto log = make();
+    receive(log, source, first.end + 2 * kSegment + 5000, 100000);
+    log.close();
+    EXPECT_EQ(recovered().position().end, first.end);
+}
+
 TEST_F(WalLogTest, boundaries_are_found_inside_and_across_segments) {
     Source source{kStart};
     source.add(100);
