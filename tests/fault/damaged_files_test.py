@@ -152,7 +152,8 @@ def test_a_damaged_wal_segment_is_an_error_and_nothing_is_cut_off(unread, how):
     else:
         damage.keep(middle)
         middle.rename(middle.with_name("elsewhere"))
-    sizes = {path: path.stat().st_size for path in segments if path != middle}
+    # Behind the last there may be one made in advance, which holds nothing and may go.
+    sizes = {path: path.stat().st_size for path in segments if path != middle and path.name <= last.name}
     done = system.run("up", "--json", "--api-port", system.api_port, "--sql-port", system.sql_port, timeout=180)
     said = done.stderr
     if done.returncode == 0:
