@@ -173,26 +173,49 @@ def measure_pgbench(report, scratch, sides, rounds, seconds):
                     runs[name].append(pgbench_run(scratch, url, arguments, clients, seconds, directory))
             for name, results in runs.items():
                 latencies = [value for run in results for value in run["latency"]]
-                report.row(f"pgbench {work}, {clients} clients", name, "tps", [run["tps"] for run in results],
+                report.row(f"pgbench {work}, {clients} client{'s' if clients > 1 else ''}", name, "tps", [run["tps"] for run in results],
                            latency_ms_p50=round(percentile(latencies, 0.5), 3), latency_ms_p99=round(percentile(latencies, 0.99), 3),
                            cpu_ms_per_transaction=round(1000 * sum(r["cpu"] for r in results) / sum(r["transactions"] for r in results), 4))
 
 
-def print_pgbench(report):
-    print(f"\n{'work':<34}{'who':<9}{'tps (median)':>13}{'ratio':>8}{'p50 ms':>9}{'p99 ms':>9}{'CPU ms/tx':>11}")
+def number(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def markdown(report):
+    """The figures as docs/benchmarks.md shows them."""
+    m = report.data["machine"]
+    lines = [f"{report.data['when'][:10]}, {m['cpus']} CPUs ({m['model']}), {m['memory_gib']} GiB, Linux {m['kernel']}, {m['postgres']}.", "",
+             "| work | who | median | p99 | n |", "|---|---|---:|---:|---:|"]
+    lines += [f"| {row['work']} | {row['who']} | {number(row['p50'])} {row['unit']} | {number(row['p99'])} {row['unit']} | {row['n']} |"
+              for row in report.data["rows"] if row["unit"] == "ms"]
+    lines += ["", "| pgbench | who | tps, median | ratio | latency p50 | p99 | CPU per transaction |", "|---|---|---:|---:|---:|---:|---:|"]
     for row in report.data["rows"]:
         if row["unit"] == "tps":
             ratio = statistics.median(row["values"]) / statistics.median(report.of(row["work"], "stock")["values"])
-            print(f"{row['work']:<34}{row['who']:<9}{statistics.median(row['values']):>13.0f}{ratio:>8.2f}{row['latency_ms_p50']:>9.2f}"
-                  f"{row['latency_ms_p99']:>9.2f}{row['cpu_ms_per_transaction']:>11.3f}")
+            lines.append(f"| {row['work'].removeprefix('pgbench ')} | {row['who']} | {statistics.median(row['values']):,.0f} | {ratio:.2f} | "
+                         f"{row['latency_ms_p50']:.2f} ms | {row['latency_ms_p99']:.2f} ms | {row['cpu_ms_per_transaction']:.3f} ms |")
+    return "\n".join(lines) + "\n"
 
 
 def load(system, stock, scale):
+    """pgbench's tables on both sides; scale 0: with so few rows that the database has 10 MB. Milliseconds that each took."""
     with stock.connect("template1") as connection:
         connection.execute("create database bench")
-    milliseconds, _ = timed(lambda: pgbench_init(stock.url("bench"), scale))
-    ours, _ = timed(lambda: pgbench_init(system.url(), scale))
-    return milliseconds, ours
+    times = []
+    for url in (stock.url("bench"), system.url()):
+        if scale:
+            times.append(timed(lambda u=url: pgbench_init(u, scale))[0])
+        else:
+            times.append(timed(lambda u=url: few_rows(u))[0])
+    return times
+
+
+def few_rows(url):
+    run_as_server([BINDIR / "pgbench", "-i", "-q", "-I", "dtp", url])
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("insert into pgbench_branches values (1, 0)")
+        connection.execute("insert into pgbench_accounts select i, 1, 0, '' from generate_series(1, 12000) i")
 
 
 def main():
@@ -211,20 +234,21 @@ def main():
     settings = {"shared_buffers": "128MB", "max_wal_size": "4GB"}
     try:
         pairs = {}
-        for label, scale in (("10 MB", 1), ("2 GB", options.big_scale)):
+        for scale in (0, options.big_scale):
             system = BoughSystem(scratch.make(f"b{len(systems)}"))
             systems.append(system)
             system.up()
             stock = StockPostgres(scratch.make(f"p{len(servers)}"), settings=settings).start()
             servers.append(stock)
-            pairs[label] = system, stock
             theirs, ours = load(system, stock, scale)
-            size = system.value("select pg_database_size(current_database())", superuser=True)
-            print(f"{label}: pgbench scale {scale}, {size / 1e6:.0f} MB", flush=True)
-            report.row(f"pgbench -i, {label}", "stock", "ms", [theirs])
-            report.row(f"pgbench -i, {label}", "bough", "ms", [ours])
+            size = system.value("select pg_database_size(current_database())") / 1e6
+            label = f"{size:.0f} MB" if size < 1000 else f"{size / 1000:.1f} GB"
+            pairs[label] = system, stock
+            if scale:
+                report.row(f"pgbench -i, {label}", "stock", "ms", [theirs])
+                report.row(f"pgbench -i, {label}", "bough", "ms", [ours])
         for label, (system, stock) in pairs.items():
-            few = 2 if options.quick else 3 if label == "2 GB" else 10
+            few = 2 if options.quick else 5
             measure_branches(report, label, system, 5 if options.quick else 30)
             measure_stock_copies(report, label, stock, few)
             measure_stock_start(report, label, stock, 3 if options.quick else 10)
@@ -240,8 +264,9 @@ def main():
                 connection.execute("vacuum analyze")
         measure_pgbench(report, scratch, {"stock": (stock.url("bench"), stock.data_dir), "bough": (system.url(), system.data_dir)},
                         options.rounds, options.seconds)
-        print_pgbench(report)
-        print(f"\nevery measurement: {report.write()}")
+        path = report.write()
+        path.with_suffix(".md").write_text(markdown(report))
+        print(f"\n{markdown(report)}\nevery measurement: {path}")
     finally:
         for system in systems:
             system.destroy()
