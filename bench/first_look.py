@@ -9,73 +9,24 @@ Usage: first_look.py [--quick] [--rounds N] [--seconds N] [--big-scale N]
 import argparse
 import http.client
 import json
-import os
-import pathlib
-import platform
-import re
 import statistics
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from measurement import BINDIR, Report, number, percentile, run_as_server, timed
+from pgbench_run import pgbench_run
 
-import psycopg  # noqa: E402
+import psycopg
 
-from support.account import BINDIR, ScratchDirectory, run_as_server  # noqa: E402
-from support.postgres_tools import pgbench_init  # noqa: E402
-from support.processes import cpu_seconds  # noqa: E402
-from support.stock import StockPostgres  # noqa: E402
-from support.system import BoughSystem  # noqa: E402
-
-
-def percentile(values, part):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(round(part * (len(ordered) - 1))))]
-
-
-def summary(values):
-    return {"n": len(values), "p50": percentile(values, 0.5), "p99": percentile(values, 0.99), "min": min(values), "max": max(values)}
-
-
-def timed(action):
-    begin = time.perf_counter()
-    result = action()
-    return (time.perf_counter() - begin) * 1000, result
-
-
-class Report:
-    def __init__(self, options):
-        self.data = {"when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "options": vars(options), "machine": machine(), "rows": []}
-
-    def row(self, work, who, unit, values, **more):
-        self.data["rows"].append({"work": work, "who": who, "unit": unit, "values": [round(v, 4) for v in values], **summary(values), **more})
-        print(f"  {work:<46} {who:<10} p50 {percentile(values, 0.5):>10.2f}  p99 {percentile(values, 0.99):>10.2f} {unit}  (n={len(values)})",
-              flush=True)
-
-    def of(self, work, who):
-        return next(row for row in self.data["rows"] if row["work"] == work and row["who"] == who)
-
-    def write(self):
-        directory = ROOT / "build" / "bench"
-        directory.mkdir(parents=True, exist_ok=True)
-        path = directory / f"first_look-{self.data['when'].replace(':', '')}.json"
-        path.write_text(json.dumps(self.data, indent=1) + "\n")
-        return path
-
-
-def machine():
-    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")), "?")
-    memory = next(int(line.split()[1]) for line in open("/proc/meminfo", encoding="utf-8") if line.startswith("MemTotal"))
-    postgres = run_as_server([BINDIR / "postgres", "--version"]).stdout.strip()
-    return {"cpus": os.cpu_count(), "model": model, "memory_gib": round(memory / (1 << 20), 1), "kernel": platform.release(), "postgres": postgres}
+from support.account import ScratchDirectory
+from support.postgres_tools import pgbench_init
+from support.stock import StockPostgres
+from support.system import BoughSystem
 
 
 # --- branches
 
 FIRST_QUERY = "select count(*) from pgbench_branches"
-
-
 
 
 class Api:
@@ -146,25 +97,8 @@ def measure_stock_start(report, label, stock, count):
 
 # --- pgbench
 
-def pgbench_run(scratch, url, arguments, clients, seconds, processes_of):
-    """tps, latencies in ms (a sample), CPU seconds of the servers' processes."""
-    prefix = scratch.path / "log" / f"l{time.monotonic_ns()}"
-    before = cpu_seconds(processes_of)
-    done = run_as_server([BINDIR / "pgbench", "-n", "-c", clients, "-j", min(2, clients), "-T", seconds, "-l", "--log-prefix", prefix,
-                          "--sampling-rate", "0.1" if "-S" in arguments else "1.0", *arguments, url], timeout=seconds + 120)
-    cpu = cpu_seconds(processes_of) - before
-    tps = float(re.search(r"tps = ([\d.]+) \(without initial", done.stdout).group(1))
-    count = int(re.search(r"number of transactions actually processed: (\d+)", done.stdout).group(1))
-    latencies = []
-    for path in prefix.parent.glob(prefix.name + ".*"):
-        latencies += [int(line.split()[2]) / 1000 for line in path.read_text().splitlines()]
-        path.unlink()
-    return {"tps": tps, "latency": latencies, "cpu": cpu, "transactions": count}
-
-
 def measure_pgbench(report, scratch, sides, rounds, seconds):
     """`sides`: name -> (url, directory of its processes). Rounds alternate between the sides."""
-    scratch.make("log")
     for work, arguments in (("TPC-B", []), ("TPC-B, prepared", ["-M", "prepared"]), ("select only", ["-S"])):
         for clients in (1, 8):
             runs = {name: [] for name in sides}
@@ -178,21 +112,16 @@ def measure_pgbench(report, scratch, sides, rounds, seconds):
                            cpu_ms_per_transaction=round(1000 * sum(r["cpu"] for r in results) / sum(r["transactions"] for r in results), 4))
 
 
-def number(value):
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
 def markdown(report):
     """The figures as docs/benchmarks.md shows them."""
-    m = report.data["machine"]
-    lines = [f"{report.data['when'][:10]}, {m['cpus']} CPUs ({m['model']}), {m['memory_gib']} GiB, Linux {m['kernel']}, {m['postgres']}.", "",
+    lines = [report.described_machine(), "",
              "| work | who | median | p99 | n |", "|---|---|---:|---:|---:|"]
     lines += [f"| {row['work']} | {row['who']} | {number(row['p50'])} {row['unit']} | {number(row['p99'])} {row['unit']} | {row['n']} |"
               for row in report.data["rows"] if row["unit"] == "ms"]
     lines += ["", "| pgbench | who | tps, median | ratio | latency p50 | p99 | CPU per transaction |", "|---|---|---:|---:|---:|---:|---:|"]
     for row in report.data["rows"]:
         if row["unit"] == "tps":
-            ratio = statistics.median(row["values"]) / statistics.median(report.of(row["work"], "stock")["values"])
+            ratio = statistics.median(row["values"]) / report.median(row["work"], "stock")
             lines.append(f"| {row['work'].removeprefix('pgbench ')} | {row['who']} | {statistics.median(row['values']):,.0f} | {ratio:.2f} | "
                          f"{row['latency_ms_p50']:.2f} ms | {row['latency_ms_p99']:.2f} ms | {row['cpu_ms_per_transaction']:.3f} ms |")
     return "\n".join(lines) + "\n"
@@ -227,7 +156,7 @@ def main():
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds, options.big_scale = 1, 2, 10
-    report = Report(options)
+    report = Report("first_look", options)
     print(report.data["machine"], flush=True)
     scratch, systems, servers = ScratchDirectory("bench"), [], []
     # Stock at its durable defaults, with the compute's shared_buffers.
@@ -264,9 +193,7 @@ def main():
                 connection.execute("vacuum analyze")
         measure_pgbench(report, scratch, {"stock": (stock.url("bench"), stock.data_dir), "bough": (system.url(), system.data_dir)},
                         options.rounds, options.seconds)
-        path = report.write()
-        path.with_suffix(".md").write_text(markdown(report))
-        print(f"\n{markdown(report)}\nevery measurement: {path}")
+        report.write(markdown(report))
     finally:
         for system in systems:
             system.destroy()
