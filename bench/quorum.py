@@ -18,6 +18,7 @@ from pgbench_run import pgbench_run
 from quorum_sides import SIDES, prepare, value
 
 from support.account import ScratchDirectory
+from support.processes import cpu_seconds
 
 WORKS = {"N": ["-N", "-M", "prepared"], "TPC-B": ["-M", "prepared"]}
 # Ratio asked for at 1, 8 and 32 clients: (must, aim). Other numbers of clients are measured, not judged.
@@ -31,29 +32,33 @@ def work_name(work, clients):
 
 
 def measure(scratch, sides, options):
-    """(work, clients, side name) -> its runs."""
-    runs = {}
+    """(work, clients, side name) -> its runs; and (work, side name) -> [CPU seconds, transactions] of all turns with what they left over."""
+    runs, turns = {}, {}
     total = len(options.works) * options.rounds * len(sides) * len(options.clients)
     done, begin = 0, time.monotonic()
     for work in options.works:
         for round_number in range(options.rounds):
             for side in sides:
+                turn, cpu_before = turns.setdefault((work, side.name), [0.0, 0]), cpu_seconds(side.directory)
                 # The numbers of clients one after another, so that the single node's checkpoints fall into its runs.
                 for clients in options.clients:
                     wal_before = value(side.url, "select (pg_current_wal_insert_lsn() - '0/0')::bigint")
                     run = pgbench_run(scratch, side.url, WORKS[work], clients, options.seconds, side.directory)
                     run["wal_bytes"] = value(side.url, "select (pg_current_wal_insert_lsn() - '0/0')::bigint") - wal_before
                     runs.setdefault((work, clients, side.name), []).append(run)
+                    turn[1] += run["transactions"]
                     done += 1
                     left = (time.monotonic() - begin) / done * (total - done)
                     print(f"  [{done}/{total}, {left / 60:4.1f} min left] round {round_number + 1} {work_name(work, clients):<17} "
                           f"{side.name:<7} {run['tps']:>7.0f} tps  {1000 * run['cpu'] / run['transactions']:.3f} CPU-ms  "
                           f"{run['wal_bytes'] / run['transactions']:>6.0f} WAL bytes", flush=True)
                 side.rest()
-    return runs
+                turn[0] += cpu_seconds(side.directory) - cpu_before
+    return runs, turns
 
 
-def tell(report, runs):
+def tell(report, runs, turns):
+    report.data["cpu_ms_per_transaction_with_leftovers"] = {f"{work}, {side}": round(1000 * cpu / count, 4) for (work, side), (cpu, count) in turns.items()}
     for (work, clients, side), results in runs.items():
         latencies = [latency for run in results for latency in run["latency"]]
         transactions = sum(run["transactions"] for run in results)
@@ -94,6 +99,8 @@ def markdown(report):
         cells.append(judged(sides["single"]["wal_bytes_per_transaction"] / ours["wal_bytes_per_transaction"], WAL_BYTES_LESS)
                      if "single" in sides else "")
         lines.append(f"| {work} | " + " | ".join(cells) + " |")
+    lines += ["", "CPU per transaction over all numbers of clients, with what is left over after the runs (checkpoints, ingest, compaction): "
+              + "; ".join(f"{what} {cpu:.3f} ms" for what, cpu in report.data["cpu_ms_per_transaction_with_leftovers"].items()) + "."]
     return "\n".join(lines) + "\n"
 
 
@@ -128,7 +135,7 @@ def main():
         for name in options.sides:
             sides.append(SIDES[name](scratch, options.scale))
             prepare(sides[-1], options.seconds // 2)
-        tell(report, measure(scratch, sides, options))
+        tell(report, *measure(scratch, sides, options))
         report.write(markdown(report))
     finally:
         for side in sides:

@@ -1,6 +1,7 @@
 """The servers that quorum commits are compared on."""
 import shutil
 import subprocess
+import time
 
 from measurement import BINDIR, run_as_server
 
@@ -9,10 +10,12 @@ import psycopg
 from support import wait
 from support.account import as_server_user
 from support.postgres_tools import pgbench_init
+from support.processes import cpu_seconds
 from support.stock import StockPostgres
 from support.system import BoughSystem
 
 RECEIVERS = ("s1", "s2", "s3")
+REST_SECONDS_MAX = 60
 # Both stock sides: the compute's shared_buffers, and WAL segments that are recycled, not made, while it is measured.
 STOCK_SETTINGS = {"shared_buffers": "128MB", "max_wal_size": "4GB", "min_wal_size": "2GB"}
 
@@ -31,8 +34,15 @@ class Bough:
         pgbench_init(self.url, self.scale)
 
     def rest(self):
-        """What was written is ingested, so that nothing of it is done while the others are measured."""
+        """What was written is ingested and compacted, so that nothing of it is done while the others are measured."""
         self.system.wait_ingested("main", value(self.url, "select pg_current_wal_flush_lsn()::text"), timeout=300)
+        deadline, before = time.monotonic() + REST_SECONDS_MAX, cpu_seconds(self.directory)
+        while time.monotonic() < deadline:
+            time.sleep(0.5)
+            now = cpu_seconds(self.directory)
+            if now - before < 0.05:
+                break
+            before = now
 
     def stop(self):
         self.system.destroy()

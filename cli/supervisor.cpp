@@ -160,6 +160,9 @@ private:
     bool stopped_ = false;
 };
 
+// In milliseconds. They share CPU and disk here: the one that no commit needs takes its WAL in larger steps.
+constexpr const char* kReserveStep = "4";
+
 }  // namespace
 
 std::vector<DaemonCommand> daemon_commands(const SystemFiles& files, const SystemSettings& settings, const std::filesystem::path& programs,
@@ -174,7 +177,7 @@ std::vector<DaemonCommand> daemon_commands(const SystemFiles& files, const Syste
         auto wal = "host='" + run + "' port=" + std::to_string(i);
         commands.push_back({"safekeeper-" + name,
                             {(programs / "bough-safekeeper").string(), "--name", name, "--data-dir", (files.root() / "safekeepers" / name).string(), "--admin",
-                             socket(name), "--wal-listen", "unix:" + run + "/.s.PGSQL." + std::to_string(i)},
+                             socket(name), "--wal-listen", "unix:" + run + "/.s.PGSQL." + std::to_string(i), "--reserve-step", kReserveStep},
                             socket(name)});
         safekeepers.push_back("name=" + name + ",admin=" + socket(name) + ",wal=" + wal);
     }

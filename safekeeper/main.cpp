@@ -28,6 +28,7 @@ struct Options {
     std::string admin;
     std::string wal_listen;
     std::string token_file;
+    unsigned reserve_step_ms = 0;
     std::string log_level = "info";
 };
 
@@ -72,8 +73,9 @@ Result<void> run(const Options& options, const sigset_t& signals) {
 
     // What comes later uses what came before, and ends first.
     exchange::PositionExchange exchange(admin_address.to_string());
-    BOUGH_ASSIGN(const auto branches,
-                 BranchSet::open(data_dir, options.name, [&exchange](Branch& branch) { exchange.tell_peers(branch); }));
+    BOUGH_ASSIGN(const auto branches, BranchSet::open({data_dir, options.name, admin_address.to_string(),
+                                                       std::chrono::milliseconds(options.reserve_step_ms),
+                                                       [&exchange](Branch& branch) { exchange.tell_peers(branch); }}));
     BOUGH_ASSIGN(const auto wal_listener, serve::WalListener::start(wal, *branches));
     auto router = admin::make_router({*branches, exchange, *wal_listener, admin_address.to_string(), random_id()});
     http::ServerOptions admin_options;
@@ -110,6 +112,12 @@ int main(int argc, char** argv) {
                    "Address of the WAL service: unix:DIR/.s.PGSQL.PORT (so host=DIR port=PORT reaches it), or loopback host:port")
         ->required();
     app.add_option("--token-file", options.token_file, "File with the token that TCP clients must give as password");
+    app.add_option("--reserve-step", options.reserve_step_ms,
+                   "How many milliseconds of WAL it takes in one step where the other safekeepers of a branch are a majority "
+                   "without it and "
+                   "keep up; 0: it never lets WAL gather. For safekeepers that share a machine")
+        ->capture_default_str()
+        ->check(CLI::Range(0, 100));
     app.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")
         ->capture_default_str()
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));

@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/thread_name.hpp"
 #include "bough/check.hpp"
 
 namespace bough::pageserver {
@@ -42,6 +43,7 @@ void WalFollower::note(const std::optional<Error>& failure) {
 }
 
 void WalFollower::run() {
+    name_thread("ingest");
     std::size_t next = 0;
     std::size_t corrupt_in_a_row = 0;
     auto pause = kPauseMin;

@@ -79,7 +79,8 @@ Branch::Branch(const std::filesystem::path& directory, segment::ControlFile cont
       origin_{control.consensus.start_lsn, control.start_record, control.system_id, control.segment_bytes, control.parent},
       directory_(directory), place_(place_of(directory, control)),
       environment_(environment), control_(control), log_(std::move(log)), core_(control.consensus, log_->position()),
-      follower_({name_.project, name_.branch, control.system_id, environment.application_name}, *log_, *this) {
+      follower_({name_.project, name_.branch, control.system_id, environment.application_name, environment.own_address, environment.reserve_step},
+                *log_, *this) {
     std::lock_guard state(state_mutex_);
     publish();
 }
@@ -316,6 +317,11 @@ void Branch::log_flushed(const consensus::LogPosition& log) {
     if (whole_end_.load() != before) environment_.tell_peers(*this);
 }
 
+Lsn Branch::kept_by_others() const {
+    std::lock_guard state(state_mutex_);
+    return core_.kept_by_others();
+}
+
 void Branch::catch_up_failed(const Error& error) {
     for (const auto& action : step(consensus::CatchUpFailed{error})) perform_at_once(action);
 }
@@ -338,9 +344,12 @@ Result<void> Branch::check_term(const serve::ReadOptions& options) const {
 }
 
 void Branch::add_reader(serve::NewWalSignal& signal) {
-    std::lock_guard readers(readers_mutex_);
-    readers_.push_back(&signal);
-    has_readers_ = true;
+    {
+        std::lock_guard readers(readers_mutex_);
+        readers_.push_back(&signal);
+        has_readers_ = true;
+    }
+    environment_.tell_peers(*this);  // and hear from them what is committed
 }
 
 void Branch::remove_reader(serve::NewWalSignal& signal) {

@@ -29,10 +29,13 @@ class Branch;
 // What branches need of the process they live in.
 struct BranchEnvironment {
     segment::Preallocator& preallocator;
-    std::string application_name;  // "bough_<name>", as computes know us
+    std::string application_name;            // "bough_<name>", as computes know us
+    std::string own_address;                 // as peers know us
+    std::chrono::milliseconds reserve_step;  // receive::ReservePace
     // A branch whose first segment another one inherits; nothing when it is not (or no longer) here.
     std::function<std::shared_ptr<Branch>(const BranchName&)> find_parent;
-    // Its position has changed in a way that its peers want to know. Called on hot paths: returns at once.
+    // Its position has changed in a way that its peers want to know, or somebody has begun to read it. Called on hot paths: returns
+    // at once.
     std::function<void(Branch&)> tell_peers;
 };
 
@@ -91,8 +94,14 @@ public:
     // Called a few times a second: wakes a sleeping follower, writes the control file when it has been stale for long.
     void housekeep(std::chrono::steady_clock::time_point now);
 
-    // Whether a change waits to be told to peers; set and cleared by the exchange.
-    std::atomic<bool> exchange_pending{false};
+    // Somebody reads here what is committed, and waits for more.
+    bool has_readers() const { return has_readers_.load(std::memory_order_relaxed); }
+    // All that is whole here is known to be committed.
+    bool all_committed() const { return committed_end_.load() >= whole_end_.load(); }
+
+    // Whether a change waits to be told to peers, and how long it may; set and cleared by the exchange.
+    enum class Telling { nothing, at_leisure, soon };
+    std::atomic<Telling> exchange_pending{Telling::nothing};
 
     // serve::WalSource
     const segment::WalPlace& place() const override { return place_; }
@@ -112,6 +121,7 @@ private:
     // receive::FollowerListener
     Result<void> before_receiving() override;
     void log_flushed(const consensus::LogPosition& log) override;
+    Lsn kept_by_others() const override;
     void catch_up_failed(const Error& error) override;
 
     std::vector<consensus::Action> step(const consensus::Event& event);

@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/thread_name.hpp"
 #include "safekeeper/segment/durable_file.hpp"
 
 namespace bough::safekeeper {
@@ -14,19 +15,17 @@ constexpr auto kHousekeepingInterval = 250ms;
 
 }  // namespace
 
-BranchSet::BranchSet(std::filesystem::path data_directory, const std::string& safekeeper_name,
-                     std::function<void(Branch&)> tell_peers)
-    : data_directory_(std::move(data_directory)),
-      environment_{preallocator_, "bough_" + safekeeper_name,
+BranchSet::BranchSet(Options options)
+    : data_directory_(std::move(options.data_directory)),
+      environment_{preallocator_, "bough_" + options.safekeeper_name, std::move(options.own_address), options.reserve_step,
                    [this](const BranchName& name) {
                        auto parent = find_branch(name);
                        return parent ? *parent : nullptr;
                    },
-                   std::move(tell_peers)} {}
+                   std::move(options.tell_peers)} {}
 
-Result<std::unique_ptr<BranchSet>> BranchSet::open(const std::filesystem::path& data_directory, const std::string& safekeeper_name,
-                                                   std::function<void(Branch&)> tell_peers) {
-    std::unique_ptr<BranchSet> set(new BranchSet(data_directory, safekeeper_name, std::move(tell_peers)));
+Result<std::unique_ptr<BranchSet>> BranchSet::open(Options options) {
+    std::unique_ptr<BranchSet> set(new BranchSet(std::move(options)));
     BOUGH_TRY(set->open_all());
     return set;
 }
@@ -87,6 +86,7 @@ void BranchSet::stop() {
 }
 
 void BranchSet::keep_house() {
+    name_thread("housekeeper");
     pollfd stop{stop_.descriptor(), POLLIN, 0};
     do {
         auto now = std::chrono::steady_clock::now();

@@ -22,10 +22,15 @@ namespace bough::safekeeper {
 // Thread-safe.
 class BranchSet : public serve::WalCatalog {
 public:
+    struct Options {
+        std::filesystem::path data_directory;
+        std::string safekeeper_name;
+        std::string own_address;                  // what peers call this safekeeper
+        std::chrono::milliseconds reserve_step;   // as in receive::ReservePace
+        std::function<void(Branch&)> tell_peers;  // as in BranchEnvironment
+    };
     // Opens every branch there is. One that cannot be opened is refused from then on, with the reason; the others work.
-    // `tell_peers` as in BranchEnvironment.
-    static Result<std::unique_ptr<BranchSet>> open(const std::filesystem::path& data_directory, const std::string& safekeeper_name,
-                                                   std::function<void(Branch&)> tell_peers);
+    static Result<std::unique_ptr<BranchSet>> open(Options options);
     ~BranchSet() override;
     BranchSet(const BranchSet&) = delete;
     BranchSet& operator=(const BranchSet&) = delete;
@@ -47,7 +52,7 @@ public:
     Result<std::shared_ptr<serve::WalSource>> find(const ProjectId& project, const BranchId& branch) override;
 
 private:
-    BranchSet(std::filesystem::path data_directory, const std::string& safekeeper_name, std::function<void(Branch&)> tell_peers);
+    explicit BranchSet(Options options);
     std::filesystem::path directory_of(const BranchName& name) const;
     void open_branch(const BranchName& name);
     Result<void> open_all();

@@ -289,6 +289,13 @@ void Core::count_quorum() {
     if (reached >= newest.begin) learn_commit(reached);
 }
 
+Lsn Core::kept_by_others() const {
+    std::vector<Lsn> ends;
+    for (const auto& [peer, report] : reports_)
+        if (report.last_term == durable_.history.last().term) ends.push_back(report.end);
+    return quorum_end(std::move(ends), durable_.assignment.peers.size() + 1);
+}
+
 void Core::learn_commit(Lsn lsn) {
     Lsn readable = readable_end();
     durable_.commit_lsn = std::max(durable_.commit_lsn, lsn);

@@ -34,6 +34,8 @@ public:
     const LogPosition& log() const { return log_; }
     // The highest position known to be committed; may lie beyond the log's end.
     Lsn commit_lsn() const { return durable_.commit_lsn; }
+    // What enough others have reported for a majority without us, in the newest term; 0/0 if they are too few.
+    Lsn kept_by_others() const;
 
 private:
     // The request that the action under way belongs to.

@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/thread_name.hpp"
 #include "safekeeper/branch/branch_set.hpp"
 
 namespace bough::safekeeper::exchange {
@@ -11,7 +12,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kGather = 8ms;  // changes are collected for so long: what is committed is known that much later at most
+// Changes are collected for so long: where there are readers, and where there are none.
+constexpr std::chrono::milliseconds kGather = 8ms;
+constexpr std::chrono::milliseconds kGatherAtLeisure = 200ms;
 constexpr auto kTimeout = 2s;
 constexpr auto kRetryMin = 50ms;
 constexpr auto kRetryMax = 2000ms;
@@ -39,7 +42,12 @@ void PositionExchange::stop() {
 }
 
 void PositionExchange::tell_peers(Branch& branch) {
-    if (!branch.has_peers() || branch.exchange_pending.exchange(true)) return;
+    if (!branch.has_peers()) return;
+    auto wanted = branch.has_readers() ? Branch::Telling::soon : Branch::Telling::at_leisure;
+    auto pending = branch.exchange_pending.load();
+    do {
+        if (pending >= wanted) return;
+    } while (!branch.exchange_pending.compare_exchange_weak(pending, wanted));
     auto members = branch.peers();
     std::lock_guard lock(mutex_);
     if (stopping_ || branches_ == nullptr) return;
@@ -50,15 +58,18 @@ void PositionExchange::tell_peers(Branch& branch) {
             peer->address = member.admin;
             peer->thread = std::thread([this, &its = *peer] { run(its); });
         }
+        bool soon = wanted == Branch::Telling::soon && !peer->soon;
         bool idle = peer->changed.empty();
         peer->changed.insert(branch.name());
-        if (idle) peer->wake.notify_one();
+        peer->soon |= soon;
+        if (idle || soon) peer->wake.notify_one();
     }
     // Nobody would clear it.
-    if (members.empty()) branch.exchange_pending = false;
+    if (members.empty()) branch.exchange_pending = Branch::Telling::nothing;
 }
 
 void PositionExchange::run(Peer& peer) {
+    name_thread("exchange");
     auto address = net::Address::parse(peer.address);
     if (!address) {
         spdlog::error("peer {}: {}", peer.address, address.error().to_string());
@@ -66,17 +77,27 @@ void PositionExchange::run(Peer& peer) {
     }
     http::Client client(*address);
     auto retry = std::chrono::milliseconds(kRetryMin);
+    auto gather = kGatherAtLeisure;
     std::unique_lock lock(mutex_);
     while (!stopping_) {
         peer.wake.wait(lock, [&] { return stopping_ || !peer.changed.empty(); });
-        peer.wake.wait_for(lock, kGather, [&] { return stopping_; });
+        peer.wake.wait_for(lock, gather, [&] { return stopping_ || peer.soon; });
+        if (peer.soon) {
+            peer.wake.wait_for(lock, kGather, [&] { return stopping_; });
+            gather = kGather;
+        }
         if (stopping_) return;
         auto names = std::exchange(peer.changed, {});
+        peer.soon = false;
         lock.unlock();
-        bool sent = names.empty() || send(client, peer.address, names);
+        std::set<BranchName> unsettled;
+        bool sent = names.empty() || send(client, peer.address, names, unsettled);
         lock.lock();
         if (sent) {
             retry = kRetryMin;
+            peer.changed.insert(unsettled.begin(), unsettled.end());
+            // The longer they do not settle the less it is worth to ask: a majority may be away.
+            gather = unsettled.empty() ? kGatherAtLeisure : std::min(gather * 2, kGatherAtLeisure);
             continue;
         }
         peer.changed.insert(names.begin(), names.end());
@@ -85,14 +106,14 @@ void PositionExchange::run(Peer& peer) {
     }
 }
 
-// False when the peer could not be told.
-bool PositionExchange::send(http::Client& client, const std::string& address, const std::set<BranchName>& names) {
+bool PositionExchange::send(http::Client& client, const std::string& address, const std::set<BranchName>& names,
+                            std::set<BranchName>& unsettled) {
     std::vector<PeerPosition> positions;
     for (const auto& name : names) {
         auto branch = branches_->find_branch(name);
         if (!branch) continue;
         // Before the position is read: a change after that is told once more.
-        (*branch)->exchange_pending = false;
+        (*branch)->exchange_pending = Branch::Telling::nothing;
         positions.push_back(told_to_peers(**branch));
     }
     if (positions.empty()) return true;
@@ -107,6 +128,10 @@ bool PositionExchange::send(http::Client& client, const std::string& address, co
         return true;
     }
     for (const auto& position : received->positions) take_report(address, position);
+    for (const auto& position : positions) {
+        auto branch = branches_->find_branch(position.name);
+        if (branch && (*branch)->has_readers() && !(*branch)->all_committed()) unsettled.insert(position.name);
+    }
     return true;
 }
 
@@ -130,7 +155,7 @@ Result<std::string> PositionExchange::answer(const std::string& body) {
             std::lock_guard lock(mutex_);
             if (auto peer = peers_.find(received.from); peer != peers_.end()) peer->second->changed.erase(position.name);
         }
-        (*branch)->exchange_pending = false;
+        (*branch)->exchange_pending = Branch::Telling::nothing;
         positions.push_back(told_to_peers(**branch));
     }
     return positions_text(own_address_, positions);

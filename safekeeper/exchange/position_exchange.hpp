@@ -1,5 +1,8 @@
 // Safekeepers tell one another how far their logs go, so that each learns what is committed. One thread per peer; a message holds
-// all branches that changed since the last, a few milliseconds apart; nothing is sent while nothing changes.
+// all branches that changed since the last, its answer what the peer has of them; nothing is sent while nothing changes.
+//
+// A message and its answer cost several wake-ups, as much as a commit does. So only who is read from asks often, every few milliseconds
+// while WAL comes in and until it knows all of it committed; the others, for whom nobody waits, tell at leisure.
 #pragma once
 
 #include <chrono>
@@ -45,11 +48,14 @@ private:
     struct Peer {
         std::string address;
         std::set<BranchName> changed;
+        bool soon = false;  // somebody waits for what it will answer
         std::condition_variable wake;
         std::thread thread;
     };
     void run(Peer& peer);
-    bool send(http::Client& client, const std::string& address, const std::set<BranchName>& names);
+    // False when the peer could not be told. `unsettled`: those that somebody waits for still.
+    bool send(http::Client& client, const std::string& address, const std::set<BranchName>& names,
+              std::set<BranchName>& unsettled);
     void take_report(const std::string& from, const PeerPosition& position);
 
     const std::string own_address_;

@@ -1,11 +1,10 @@
 #include "safekeeper/receive/follower.hpp"
 
-#include <poll.h>
-
 #include <algorithm>
 
 #include <spdlog/spdlog.h>
 
+#include "base/thread_name.hpp"
 #include "safekeeper/receive/probe.hpp"
 
 namespace bough::safekeeper::receive {
@@ -23,6 +22,8 @@ constexpr auto kStatusInterval = 10s;
 constexpr auto kSilenceMax = 60s;  // then the other side is taken for dead
 // What is written before it is synced and acknowledged: bounds the wait of the first commit in it.
 constexpr std::size_t kBatchBytesMax = 1 << 20;
+// A message of that size is written by itself: to copy it would cost more than to write once more.
+constexpr std::size_t kLargeMessageBytes = 32 << 10;
 
 // A compute that starts is waited for by its first commit: at first often, since a try costs microseconds.
 std::chrono::milliseconds retry_delay(Clock::duration failing_for) {
@@ -57,6 +58,7 @@ void Follower::start_thread() {
     stopping_ = false;
     stop_ = std::make_unique<StopSignal>();
     thread_ = std::thread([this] {
+        name_thread("follower");
         runner_ = std::this_thread::get_id();
         run();
     });
@@ -111,6 +113,7 @@ void Follower::run() {
         auto before = log_.position().flush;
         auto began = Clock::now();
         auto done = perform(*task);
+        gathered_ = {};
         bool lasted = connected_.exchange(false) && Clock::now() - began > kLasted;
         log_.close();
         if (stopping_) return;
@@ -126,8 +129,7 @@ void Follower::run() {
             asleep_ = true;  // last: from here on the thread may be joined and another started
             return;
         }
-        pollfd stop{stop_->descriptor(), POLLIN, 0};
-        ::poll(&stop, 1, static_cast<int>(retry_delay(failing_for).count()));
+        stop_->wait(retry_delay(failing_for));
     }
 }
 
@@ -170,7 +172,8 @@ Result<void> Follower::catch_up(const consensus::StartCatchUp& task) {
 Result<void> Follower::stream(const consensus::StartStream& task) {
     BOUGH_ASSIGN(auto upstream, Upstream::connect({task.assignment.source, settings_.application_name, {}}, *stop_));
     BOUGH_TRY(check_compute(upstream, task.term));
-    auto received = receive(upstream, std::nullopt);
+    bool reserve = is_reserve(settings_.branch, settings_.own_address, task.assignment.peers);
+    auto received = receive(upstream, std::nullopt, ReservePace{reserve ? settings_.reserve_step : std::chrono::milliseconds{0}});
     // The compute keeps WAL only so long; what it has dropped is committed, so the others have it.
     if (!received && received.error().code == ErrorCode::out_of_range && !stopping_) {
         report_failure(received.error());
@@ -223,7 +226,7 @@ Result<Upstream> Follower::connect_to_peer(const consensus::Peer& peer, Term ter
 }
 
 // Until `limit` is reached; without one, until the stream ends or the task changes.
-Result<void> Follower::receive(Upstream& upstream, std::optional<Lsn> limit) {
+Result<void> Follower::receive(Upstream& upstream, std::optional<Lsn> limit, ReservePace pace) {
     BOUGH_TRY(listener_.before_receiving());
     BOUGH_TRY(log_.begin_receiving());
     BOUGH_TRY(upstream.start_replication(log_.next()));
@@ -239,20 +242,24 @@ Result<void> Follower::receive(Upstream& upstream, std::optional<Lsn> limit) {
             if (log_.position().end == *limit) return {};
             return Error{ErrorCode::corrupt, "no record ends at " + limit->to_string() + " in the donor's log", {}};
         }
-        bool reply_requested = false;
-        auto arrived = take_arrived(upstream, limit, reply_requested);
+        Arrived arrived;
+        auto taken = take_arrived(upstream, limit, arrived);
         // What came before an error is good: it counts, though it is not acknowledged.
         auto before = log_.position().flush;
         const auto& position = log_.sync();
         bool progress = position.flush > before;
-        if (arrived && (progress || reply_requested)) {
+        if (taken && (progress || arrived.reply_requested)) {
             BOUGH_TRY(upstream.reply(position.flush, false));
             last_status = Clock::now();
         }
         if (progress) listener_.log_flushed(position);
-        if (!arrived) return arrived.error();
-        if (*arrived) {
+        if (!taken) return taken.error();
+        if (arrived.any) {
             last_heard = last_status;
+            if (pace.active()) {
+                auto step = pace.after_batch(position.flush, listener_.kept_by_others(), arrived.bytes, Clock::now());
+                if (step > 0ms) stop_->wait(step);  // more gathers in the socket meanwhile
+            }
             continue;
         }
         auto now = Clock::now();
@@ -266,25 +273,45 @@ Result<void> Follower::receive(Upstream& upstream, std::optional<Lsn> limit) {
     return {};
 }
 
-// Appends all that has arrived already, up to a batch. True if there was any message.
-Result<bool> Follower::take_arrived(Upstream& upstream, std::optional<Lsn> limit, bool& reply_requested) {
-    bool any = false;
-    for (std::size_t batch_bytes = 0; batch_bytes < kBatchBytesMax;) {
+// Appends all that has arrived already, up to a batch. What came before an error is appended too.
+Result<void> Follower::take_arrived(Upstream& upstream, std::optional<Lsn> limit, Arrived& arrived) {
+    auto received = gather_arrived(upstream, limit, arrived);
+    auto written = append_gathered();
+    return received ? written : received;
+}
+
+// Small messages, of which there are several to a sync, are written in one piece.
+Result<void> Follower::gather_arrived(Upstream& upstream, std::optional<Lsn> limit, Arrived& arrived) {
+    while (arrived.bytes < kBatchBytesMax) {
         BOUGH_ASSIGN(auto message, upstream.receive());
         if (!message) break;
-        any = true;
+        arrived.any = true;
         if (message->kind == Incoming::Kind::keepalive) {
-            reply_requested = reply_requested || message->reply_requested;
+            arrived.reply_requested = arrived.reply_requested || message->reply_requested;
             continue;
         }
         auto bytes = message->bytes;
         if (limit && message->at + bytes.size() > *limit)
             bytes = bytes.first(message->at < *limit ? *limit - message->at : 0);
         if (bytes.empty()) break;
-        BOUGH_TRY(log_.append(message->at, bytes));
-        batch_bytes += bytes.size();
+        arrived.bytes += bytes.size();
+        if (!gathered_.empty() && message->at != gathered_at_ + gathered_.size()) BOUGH_TRY(append_gathered());
+        if (bytes.size() >= kLargeMessageBytes) {
+            BOUGH_TRY(append_gathered());
+            BOUGH_TRY(log_.append(message->at, bytes));
+            continue;
+        }
+        if (gathered_.empty()) gathered_at_ = message->at;
+        gathered_.insert(gathered_.end(), bytes.begin(), bytes.end());
     }
-    return any;
+    return {};
+}
+
+Result<void> Follower::append_gathered() {
+    if (gathered_.empty()) return {};
+    auto appended = log_.append(gathered_at_, gathered_);
+    gathered_.clear();
+    return appended;
 }
 
 }  // namespace bough::safekeeper::receive

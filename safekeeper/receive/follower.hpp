@@ -14,6 +14,7 @@
 #include "bough/error.hpp"
 #include "bough/ids.hpp"
 #include "safekeeper/consensus/messages.hpp"
+#include "safekeeper/receive/reserve.hpp"
 #include "safekeeper/receive/stop_signal.hpp"
 #include "safekeeper/receive/upstream.hpp"
 #include "safekeeper/segment/wal_log.hpp"
@@ -27,6 +28,8 @@ public:
     // Before the first byte is written.
     virtual Result<void> before_receiving() = 0;
     virtual void log_flushed(const consensus::LogPosition& log) = 0;
+    // What a majority of the branch's safekeepers is known to have without this one.
+    virtual Lsn kept_by_others() const = 0;
     virtual void catch_up_failed(const Error& error) = 0;
 };
 
@@ -34,7 +37,9 @@ struct FollowerSettings {
     ProjectId project;
     BranchId branch;
     SystemId system_id;
-    std::string application_name;  // in the compute's synchronous_standby_names
+    std::string application_name;               // in the compute's synchronous_standby_names
+    std::string own_address;                    // what peers call this safekeeper
+    std::chrono::milliseconds reserve_step{0};  // ReservePace's, where it is of the branch's reserve
 };
 
 // follow(), stop() and revive() are called by one thread at a time (follow() by the follower's own too). While it runs, the log
@@ -71,8 +76,16 @@ private:
     Result<void> catch_up_from_peers(const consensus::StartStream& task);
     Result<void> check_compute(Upstream& upstream, Term term);
     Result<Upstream> connect_to_peer(const consensus::Peer& peer, Term term, bool begun, bool uncommitted);
-    Result<void> receive(Upstream& upstream, std::optional<Lsn> limit);
-    Result<bool> take_arrived(Upstream& upstream, std::optional<Lsn> limit, bool& reply_requested);
+    Result<void> receive(Upstream& upstream, std::optional<Lsn> limit,
+                         ReservePace pace = ReservePace{std::chrono::milliseconds{0}});
+    struct Arrived {
+        bool any = false;  // message
+        bool reply_requested = false;
+        std::size_t bytes = 0;  // of WAL
+    };
+    Result<void> take_arrived(Upstream& upstream, std::optional<Lsn> limit, Arrived& arrived);
+    Result<void> gather_arrived(Upstream& upstream, std::optional<Lsn> limit, Arrived& arrived);
+    Result<void> append_gathered();
     void report_failure(const Error& error);
 
     const FollowerSettings settings_;
@@ -94,6 +107,8 @@ private:
 
     // Of the follower's thread.
     std::uint64_t performing_ = 0;  // the number of the task under way
+    std::vector<std::byte> gathered_;  // arrived and not yet appended; empty but within take_arrived()
+    Lsn gathered_at_;
     std::string last_failure_;      // a failure that repeats is logged once
 };
 

@@ -24,4 +24,9 @@ bool StopSignal::raised() const {
     return ::poll(&p, 1, 0) > 0;
 }
 
+void StopSignal::wait(std::chrono::milliseconds timeout) const {
+    pollfd p{fd_, POLLIN, 0};
+    ::poll(&p, 1, static_cast<int>(timeout.count()));
+}
+
 }  // namespace bough::safekeeper::receive

@@ -1,6 +1,8 @@
 // Tells a thread that waits in poll() to give up. Once raised it stays so.
 #pragma once
 
+#include <chrono>
+
 namespace bough::safekeeper::receive {
 
 // Thread-safe.
@@ -13,6 +15,8 @@ public:
 
     void raise();
     bool raised() const;
+    // Until it is raised, at most for so long.
+    void wait(std::chrono::milliseconds timeout) const;
     // Readable once raised: for poll().
     int descriptor() const { return fd_; }
 

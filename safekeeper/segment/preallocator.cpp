@@ -11,6 +11,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/thread_name.hpp"
 #include "safekeeper/segment/durable_file.hpp"
 #include "safekeeper/segment/empty_segment.hpp"
 
@@ -82,6 +83,7 @@ void Preallocator::wait_until_idle() {
 }
 
 void Preallocator::run() {
+    name_thread("preallocator");
     std::unique_lock lock(mutex_);
     for (;;) {
         changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });

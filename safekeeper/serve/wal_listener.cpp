@@ -12,6 +12,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/thread_name.hpp"
 #include "pgwire/reply.hpp"
 #include "safekeeper/serve/session.hpp"
 
@@ -84,6 +85,7 @@ void WalListener::begin_session(segment::FileDescriptor client) {
 }
 
 void WalListener::run_session(segment::FileDescriptor client) {
+    name_thread("wal session");
     Session session(Connection(std::move(client), stop_), catalog_, options_.token);
     auto done = session.run();
     if (!done && !stop_.raised()) {

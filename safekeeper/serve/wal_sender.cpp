@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "pgwire/message.hpp"
 #include "pgwire/reply.hpp"
@@ -17,8 +18,10 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMessageBytesMax = 128 << 10;  // of WAL in one message, as walsenders have it
 constexpr std::size_t kWalHeaderBytes = 1 + 8 + 8 + 8;
 constexpr std::size_t kClientBodyBytesMax = 1 << 16;
-// After a message the next one is let grow for so long: a wake-up for each commit would take as much time as the commit.
-constexpr auto kGather = 2ms;
+// After a message the next one is let grow: a wake-up for each commit would take as much time as the commit. The longer WAL has come
+// without a pause the longer; the first after a pause goes at once.
+constexpr std::chrono::milliseconds kGatherMin = 2ms;
+constexpr std::chrono::milliseconds kGatherMax = 8ms;
 constexpr auto kKeepaliveInterval = 10s;
 constexpr auto kSilenceMax = 60s;
 
@@ -88,17 +91,19 @@ private:
         BOUGH_TRY(check_term());
         BOUGH_TRY(connection_.send(buffer_));
         sent_ = sent_ + length;
+        gather_ = std::exchange(paused_, false) ? kGatherMin : std::min(gather_ * 2, kGatherMax);
         last_sent_ = Clock::now();
         return {};
     }
 
     // Nothing to send: until there is, or the client says something, or it is time for a sign of life.
     Result<void> rest() {
-        if (Clock::now() - last_sent_ < kGather) return connection_.wait(-1, kGather);
+        if (Clock::now() - last_sent_ < gather_) return connection_.wait(-1, gather_);
         if (buffer_.capacity() > (8 << 10)) buffer_ = {};  // a reader of an idle branch costs little
         signal_.arm();
         bool idle = source_.readable_end(options_.uncommitted) <= sent_ &&
                     (!options_.uncommitted || source_.term_generation() == generation_);
+        paused_ = idle;
         auto waited = idle ? connection_.wait(signal_.descriptor(), kKeepaliveInterval) : Result<void>{};
         signal_.disarm();
         BOUGH_TRY(waited);
@@ -158,6 +163,8 @@ private:
     NewWalSignal signal_;
     Subscription subscription_;
     std::string buffer_;
+    std::chrono::milliseconds gather_ = kGatherMin;
+    bool paused_ = true;  // there was nothing to send for a while
     Clock::time_point last_sent_{};
     Clock::time_point last_heard_ = Clock::now();
     Clock::time_point last_keepalive_{};
