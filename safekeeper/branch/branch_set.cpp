@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/thread_name.hpp"
+#include "pg/wal_segment.hpp"
 #include "safekeeper/segment/durable_file.hpp"
 
 namespace bough::safekeeper {
@@ -12,6 +13,15 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto kHousekeepingInterval = 250ms;
+
+// True when that cannot be told: what holds WAL is never removed.
+bool holds_wal(const std::filesystem::path& directory) {
+    constexpr std::uint32_t kSmallestSegment = 1 << 20;  // for which all names of larger ones are names too
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(directory, error))
+        if (pg::parse_wal_segment_name(entry.path().filename().string(), kSmallestSegment)) return true;
+    return static_cast<bool>(error);
+}
 
 }  // namespace
 
@@ -62,8 +72,10 @@ void BranchSet::open_branch(const BranchName& name) {
         branches_.emplace(name, std::move(*opened));
         return;
     }
-    // A crash while it was being made: nobody was told that it exists.
-    if (opened.error().code == ErrorCode::not_found) {
+    // A crash while it was being made: nobody was told that it exists, and it has no WAL yet.
+    if (opened.error().code == ErrorCode::not_found && holds_wal(directory)) {
+        opened = Error{ErrorCode::corrupt, "there is WAL, but no control file", "this safekeeper's disk has lost data; replace the safekeeper"};
+    } else if (opened.error().code == ErrorCode::not_found) {
         spdlog::warn("{}: removing what is left of an unfinished creation", name.to_string());
         std::error_code error;
         std::filesystem::remove_all(directory, error);

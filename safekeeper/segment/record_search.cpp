@@ -53,8 +53,33 @@ Result<bool> has_wal(const WalPlace& place, pg::SegmentNumber segment) {
                        [](std::byte b) { return b != std::byte{0}; });
 }
 
-// The log was found to end at `end` because of what the segment `broken` holds, or that it is not there.
-Result<RecordBoundary> ends_unless_more_follows(const WalPlace& place, RecordBoundary end, pg::SegmentNumber broken) {
+// Whether anything was ever written at `from` or behind it in its segment.
+Result<bool> anything_from(const WalPlace& place, Lsn from) {
+    auto end = place.begin_of({place.segment_at(from).value + 1});
+    WalReader reader{place};
+    std::vector<std::byte> buffer(kReadBytes);
+    while (from < end) {
+        auto got = reader.read(from, buffer);
+        // A file that was cut short has nothing there.
+        if (!got && got.error().code != ErrorCode::io) return false;
+        if (!got) return got.error();
+        if (std::any_of(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(*got), [](std::byte b) { return b != std::byte{0}; })) return true;
+        from = from + *got;
+    }
+    return false;
+}
+
+// The log was found to end at `end` because of what the segment `broken` holds below `seen`, or that it is not there.
+Result<RecordBoundary> ends_unless_more_follows(const WalPlace& place, RecordBoundary end, pg::SegmentNumber broken, Lsn seen) {
+    if (auto beyond = seen + kUnsyncedBytesMax; place.segment_at(beyond) == broken) {
+        BOUGH_ASSIGN(bool more, anything_from(place, beyond));
+        if (more) {
+            return Error{ErrorCode::corrupt,
+                         "WAL is damaged after " + end.end.to_string() + ": segment " + place.name_of(broken) + " has more of it behind " +
+                             beyond.to_string(),
+                         "this safekeeper's disk has lost data; put the segment right or replace the safekeeper"};
+        }
+    }
     std::error_code failed;
     for (const auto& entry : std::filesystem::directory_iterator(place.directory, failed)) {
         auto name = pg::parse_wal_segment_name(entry.path().filename().string(), place.segment_bytes);
@@ -79,14 +104,14 @@ Result<RecordBoundary> find_log_end(const WalPlace& place, RecordBoundary known)
     for (Lsn from = known.end;;) {
         auto got = reader.read(from, buffer);
         // No further segment, or one that was cut short: the log ends before it.
-        if (!got && got.error().code != ErrorCode::io) return ends_unless_more_follows(place, last_of(stream, known), place.segment_at(from));
+        if (!got && got.error().code != ErrorCode::io) return ends_unless_more_follows(place, last_of(stream, known), place.segment_at(from), from);
         if (!got) return got.error();
         auto segment = place.segment_at(from);  // one read never goes beyond its segment
         stream.feed(std::span(buffer).first(*got));
         from = from + *got;
         for (;;) {
             auto record = stream.next();
-            if (!record) return ends_unless_more_follows(place, last_of(stream, known), segment);
+            if (!record) return ends_unless_more_follows(place, last_of(stream, known), segment, from);
             if (!*record) break;
         }
     }

@@ -16,9 +16,9 @@ struct RecordBoundary {
     bool operator==(const RecordBoundary&) const = default;
 };
 
-// Reads records from `known` (a record end) until none follows: that is where the log ends after a crash. corrupt: later segments
-// hold more of the log. They are written to only once those before are durable, so that is damage and no end: to take it for one
-// would lose what was acknowledged.
+// Reads records from `known` (a record end) until none follows: that is where the log ends after a crash. corrupt: more of the log lies
+// further behind than kUnsyncedBytesMax, or in later segments, which are written to only once those before are durable. So that is
+// damage and no end: to take it for one would lose what was acknowledged.
 Result<RecordBoundary> find_log_end(const WalPlace& place, RecordBoundary known);
 
 // The last record that ends at or before `at`, in the log that begins at `branch_start` (which is the answer if there is none)

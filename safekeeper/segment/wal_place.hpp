@@ -11,6 +11,10 @@
 
 namespace bough::safekeeper::segment {
 
+// WalWriter never has more bytes written than this that are not synced yet. So whatever lies further behind a break in the log was
+// written when the break's place had been durable.
+inline constexpr std::uint64_t kUnsyncedBytesMax = 2u << 20;
+
 struct WalPlace {
     std::filesystem::path directory;
     SystemId system_id;

@@ -19,7 +19,7 @@ namespace {
 // The next segment is asked for when this part of the current one is full: early enough that it is there in time, late
 // enough that a branch which writes little does not take the space of two.
 constexpr std::uint32_t kPreallocateAtQuarters = 1;
-constexpr std::size_t kScanChunkBytes = 128 << 10;
+constexpr std::uint64_t kZeroStepBytes = kUnsyncedBytesMax / 2;
 
 bool all_zero(std::span<const std::byte> bytes) {
     return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
@@ -38,7 +38,6 @@ Result<void> WalWriter::open(pg::SegmentNumber segment) {
     bool made = !opened && opened.error().code == ErrorCode::not_found;
     if (made) {
         opened = open_file(path, O_RDWR | O_CREAT);
-        new_name_ = true;
         unsynced_ = true;
     }
     if (!opened) return opened.error();
@@ -51,6 +50,8 @@ Result<void> WalWriter::open(pg::SegmentNumber segment) {
             return io_error("could not extend \"" + path.string() + "\"", errno);
         unsynced_ = true;
     }
+    // The preallocator may have given the file its name and not have synced that yet.
+    new_name_ = true;
     open_ = segment;
     return {};
 }
@@ -75,8 +76,11 @@ Result<void> WalWriter::write(Lsn at, std::span<const std::byte> bytes) {
         auto segment = place_.segment_at(at);
         BOUGH_TRY(open(segment));
         auto offset = place_.offset_of(at);
-        auto part = bytes.first(std::min<std::size_t>(bytes.size(), place_.segment_bytes - offset));
+        if (unsynced_bytes_ == kUnsyncedBytesMax) sync();
+        auto part = bytes.first(
+            std::min<std::size_t>({bytes.size(), place_.segment_bytes - offset, kUnsyncedBytesMax - unsynced_bytes_}));
         unsynced_ = true;
+        unsynced_bytes_ += part.size();
         BOUGH_TRY(write_at(file_.get(), part, offset, place_.path_of(segment)));
         pg::SegmentNumber next{segment.value + 1};
         if (offset + part.size() >= place_.segment_bytes / 4 * kPreallocateAtQuarters && requested_ != next) {
@@ -94,6 +98,7 @@ void WalWriter::sync() {
     if (open_) sync_wal(file_.get(), place_.path_of(*open_));
     if (new_name_) sync_directory(place_.directory);
     unsynced_ = new_name_ = false;
+    unsynced_bytes_ = 0;
 }
 
 void WalWriter::close() {
@@ -137,21 +142,19 @@ Result<void> WalWriter::zero_rest_of_segment(Lsn at, std::optional<Lsn> clean_fr
     auto opened = open_file(path, O_RDWR);
     if (!opened && opened.error().code == ErrorCode::not_found) return {};  // nothing was ever written there
     if (!opened) return opened.error();
-    std::uint64_t end = place_.segment_bytes;
+    std::uint64_t begin = place_.offset_of(at), end = place_.segment_bytes;
     if (clean_from && place_.segment_at(*clean_from) == segment) end = place_.offset_of(*clean_from);
-    std::vector<std::byte> chunk(kScanChunkBytes);
-    bool changed = false;
-    for (std::uint64_t offset = place_.offset_of(at); offset < end;) {
-        auto wanted = std::span(chunk).first(std::min<std::uint64_t>(chunk.size(), end - offset));
-        BOUGH_ASSIGN(auto got, read_at(opened->get(), wanted, offset, path));
-        if (got == 0) break;  // a shorter file has nothing behind its end
-        if (!all_zero(wanted.first(got))) {
-            BOUGH_TRY(write_zeros(opened->get(), offset, offset + got, path));
-            changed = true;
-        }
-        offset += got;
+    // From the end backwards, each step durable before the next: what a crash leaves is the beginning of the old tail, and remains
+    // of it no further behind that than a crash while writing leaves any.
+    std::vector<std::byte> chunk(kZeroStepBytes);
+    while (end > begin) {
+        auto wanted = std::span(chunk).first(std::min<std::uint64_t>(chunk.size(), end - begin));
+        end -= wanted.size();
+        BOUGH_ASSIGN(auto got, read_at(opened->get(), wanted, end, path));  // a shorter file has nothing behind its end
+        if (all_zero(wanted.first(got))) continue;
+        BOUGH_TRY(write_zeros(opened->get(), end, end + got, path));
+        sync_file(opened->get(), path);
     }
-    if (changed) sync_file(opened->get(), path);
     return {};
 }
 

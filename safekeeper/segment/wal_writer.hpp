@@ -19,7 +19,7 @@ public:
     // Opens the segment of `at` and fills what of it behind `at` has no blocks yet with zeros, durably: writing then overwrites.
     Result<void> prepare(Lsn at);
 
-    // After an error a part may be written. Nothing is durable before sync().
+    // After an error a part may be written. Nothing is sure to be durable before sync().
     Result<void> write(Lsn at, std::span<const std::byte> bytes);
 
     // All that was written is durable, the names of new files too. Aborts the process where that fails.
@@ -43,7 +43,8 @@ private:
     std::optional<pg::SegmentNumber> open_;
     std::optional<pg::SegmentNumber> requested_;  // of the preallocator, last
     bool unsynced_ = false;
-    bool new_name_ = false;  // the directory is to be synced too
+    std::uint64_t unsynced_bytes_ = 0;  // at most kUnsyncedBytesMax
+    bool new_name_ = false;             // the directory is to be synced too
 };
 
 }  // namespace bough::safekeeper::segment

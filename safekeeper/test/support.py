@@ -77,6 +77,7 @@ class Safekeeper:
         self.log_path = self.run_dir / f"{name}.log"
         self.extra = list(extra)
         self.process = None
+        self.environment = {}
         self.wal_listen = f"unix:{self.run_dir}/.s.PGSQL.{port}"
 
     @property
@@ -89,7 +90,7 @@ class Safekeeper:
         self.process = subprocess.Popen(
             [PROGRAM, "--name", self.name, "--data-dir", str(self.data_dir), "--admin", "unix:" + self.admin_path,
              "--wal-listen", self.wal_listen, "--log-level", "debug", *self.extra],
-            stderr=log, stdout=log)
+            stderr=log, stdout=log, env={**os.environ, **self.environment})
         log.close()
         if wait:
             wait_until(self.answers, what=f"{self.name} to answer")
