@@ -150,6 +150,16 @@ is_plausible(const char *page)
 		header->pd_special == MAXALIGN(header->pd_special) && PageGetPageSize((Page) page) == BLCKSZ;
 }
 
+/*
+ * A block of the base that is absent here has not changed since this compute began, unless another compute writes the branch by now. Its
+ * pages are not ours to read: they hold transactions that this compute knows nothing of, or knows under the same numbers as others.
+ */
+static bool
+is_of_another_compute(const char *page)
+{
+	return !PageIsNew((Page) page) && PageGetLSN((Page) page) > bough_start_lsn;
+}
+
 /* A page came: of what is wanted or of something asked for earlier. */
 static void
 take_page(const BoughPageEvent *event, Attempt *attempt)
@@ -170,6 +180,23 @@ take_page(const BoughPageEvent *event, Attempt *attempt)
 			fail(entry, block, ERRCODE_DATA_CORRUPTED, "invalid page", "");
 		bough_count(BOUGH_COUNT_PAGES_DISCARDED, 1);
 		return;
+	}
+	if (is_of_another_compute(event->page))
+	{
+		/*
+		 * What was only asked for ahead may have been made anew here in shared buffers, without being read, and be in the log already:
+		 * then whoever wants it will find it there, or present.
+		 */
+		bool		absent = bough_presence_absent_run(entry, block, 1) == 1;
+
+		if (wanted && absent)
+			fail(entry, block, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "another compute has taken over the branch",
+				 "This one can commit nothing any more; connect to the branch again.");
+		if (entry != attempt->entry || attempt->block != InvalidBlockNumber)
+		{
+			bough_count(BOUGH_COUNT_PAGES_DISCARDED, 1);
+			return;
+		}
 	}
 	PageSetChecksumInplace(event->page, block);
 	if (bough_base_block_fill(entry, smgropen(bough_manifest_relation(entry), InvalidBackendId), block, event->page))

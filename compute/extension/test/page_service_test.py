@@ -102,6 +102,23 @@ def test_page_that_is_no_page_is_an_error_and_is_not_kept(compute, session, bad)
     assert session.sum() == RIGHT
 
 
+def test_page_that_another_compute_has_changed_is_an_error(compute, session):
+    """Only the compute that was started last writes a branch: what is newer than this one's start comes from a later one."""
+    def changed_since(fields, pages):
+        high, low = struct.unpack_from('<II', pages)
+        if (high, low) != (0, 0):
+            pages = struct.pack('<II', high + 1, low) + pages[8:]
+        return pages_frame(fields, pages)
+    compute.pageserver.faults.reply = changed_since
+    for _ in range(2):
+        with pytest.raises(psycopg2.DatabaseError) as raised:
+            session.sum()
+        assert raised.value.pgcode == '55000'
+        assert 'another compute has taken over the branch' in str(raised.value)
+    compute.pageserver.faults.reply = None
+    assert session.sum() == RIGHT
+
+
 def test_refusal_is_reported_with_its_code_and_place(compute, session):
     def request(fields):
         raise Refusal('XX001', 'layer is damaged\nbadly', 'Restore it.')
