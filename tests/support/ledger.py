@@ -100,8 +100,12 @@ class Ledger:
 
     def possible(self):
         """Every pair that was ever sent: nothing else may be found."""
-        return {(t.client, number) for t in self._threads for number in range(1, t.acknowledged + 1)} | {
-            (t.client, number) for t in self._threads for number in set(t.unknown)}
+        pairs = set()
+        for thread in self._threads:
+            # In this order: a number goes from the one to the other.
+            unknown = set(thread.unknown)
+            pairs.update((thread.client, number) for number in [*unknown, *range(1, thread.acknowledged + 1)])
+        return pairs
 
     def broken(self):
         return sum(thread.broken for thread in self._threads)
