@@ -39,7 +39,7 @@ class DividedSystem:
         self.safekeepers = [f"sk{i}" for i in range(1, safekeepers + 1)]
         self.api_port, self.sql_port = free_port(), free_ports(100)
         self.hosts = {}
-        self.project = self.branch = None
+        self.project = self.branch = self._uri = None
         self._names = [*self.safekeepers, "ps", "ctl", "ctl2"]
         self._make_directories()
         self.wires = Wires(self.views)
@@ -99,7 +99,18 @@ class DividedSystem:
         return self
 
     def start(self, name):
-        """The daemon of that host."""
+        """The daemon of that host; again, as a supervisor would, if it ends before it answers."""
+        self._spawn(name)
+        if name in ("ctl", "ctl2"):
+            return
+
+        def answers():
+            if self.hosts[name].process.poll() is not None:
+                self._spawn(name)
+            return self.admin(name).get("/status")
+        wait.until(answers, 120, f"{name}'s first answer", interval=0.1)
+
+    def _spawn(self, name):
         host = self.hosts[name]
         program, *arguments = map(str, host.command)
         inside = ["exec", *(["setpriv", f"--reuid={server_user().pw_uid}", f"--regid={server_user().pw_gid}", "--clear-groups"] if is_root() else []),
@@ -112,8 +123,6 @@ class DividedSystem:
                 ["unshare", *namespaces, "sh", "-ec", script, "sh", str(self.views / name), str(self.net), str(self.build / "bin" / program), *arguments],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/", start_new_session=True,
                 env={**os.environ, "BOUGH_TEST_SYSTEM": os.path.realpath(self.directory), **host.environment})
-        if name != "ctl" and name != "ctl2":
-            wait.until(lambda: self.admin(name).get("/status"), 120, f"{name}'s first answer")
 
     def kill(self, name):
         process, self.hosts[name].process = self.hosts[name].process, None
@@ -165,7 +174,10 @@ class DividedSystem:
         return self.api("POST", self._branch_path() + "/endpoint/suspend")["endpoint"]
 
     def url(self):
-        return self.api("GET", f"/api/v2/projects/{self.project}/connection_uri")["uri"]
+        """The owner's connection string, which stays the same: control is asked once only, since later it may be away."""
+        if self._uri is None:
+            self._uri = self.api("GET", f"/api/v2/projects/{self.project}/connection_uri")["uri"]
+        return self._uri
 
     def socket_url(self, control="ctl"):
         """The owner's connection string to the compute that this control started, by the socket on its own host."""
