@@ -238,7 +238,9 @@ void Computes::adopt() {
         compute->order.at = {record->start_lsn, record->prev_lsn};
         compute->order.history = record->history;
         compute->order.source = "host='" + options_.socket_directory.string() + "' port=" + std::to_string(branch.port) + " user=" + compute::kSuperuser;
-        for (const auto& member : quorum_.members()) compute->order.donors.push_back(&member->address());
+        // Which members have begun the term is not known any more, and the log of one that has not may be another one: none is named,
+        // so whoever joins takes it from one in which the term has begun.
+        compute->order.donors.clear();
         compute->joined.assign(quorum_.members().size(), false);
         compute->set_running(*pid, record->term, record->start_lsn);
         spdlog::info("{}: took over the running compute (pid {}, term {})", label(branch), *pid, record->term.value);

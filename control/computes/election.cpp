@@ -1,27 +1,14 @@
 #include "control/computes/election.hpp"
 
-#include <algorithm>
+#include <future>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
-#include "json/fields.hpp"
+#include "election/election.hpp"
 
 namespace bough::control {
 namespace {
-
-template <class T>
-Error no_majority(const std::vector<Result<T>>& answers, const std::string& what) {
-    std::string reasons;
-    for (const auto& answer : answers)
-        if (!answer) reasons += (reasons.empty() ? "" : "; ") + answer.error().message;
-    return {ErrorCode::unavailable, "no majority of the safekeepers " + what + (reasons.empty() ? "" : ": " + reasons),
-            "`bough status` shows which daemons run"};
-}
-
-template <class T>
-std::size_t good(const std::vector<Result<T>>& answers) {
-    return static_cast<std::size_t>(std::count_if(answers.begin(), answers.end(), [](const auto& answer) { return answer.has_value(); }));
-}
 
 // The members but `self`.
 std::vector<const SafekeeperAddress*> others(const Quorum& quorum, const SafekeeperClient& self) {
@@ -49,64 +36,98 @@ Result<void> ensure_kept(const Quorum& quorum, Catalog& catalog, const BranchRow
         BOUGH_TRY(client.create_branch(branch.project, branch.id, start));
         return true;
     });
-    if (good(answers) < quorum.majority()) return no_majority(answers, "keeps the branch's WAL");
-    return {};
+    std::size_t kept = 0;
+    std::string reasons;
+    for (const auto& answer : answers) {
+        if (answer) ++kept;
+        else reasons += (reasons.empty() ? ": " : "; ") + answer.error().message;
+    }
+    if (kept >= quorum.majority()) return {};
+    return Error{ErrorCode::unavailable, "no majority of the safekeepers keeps the branch's WAL" + reasons,
+                 "`bough status` shows which daemons run"};
 }
 
+namespace {
+
+// What the election asks of its members, performed for all at once; the outcomes are in the order of the actions.
+class Ballot {
+public:
+    Ballot(const Quorum& quorum, const BranchRow& branch, const std::string& source) : quorum_(quorum), branch_(branch), source_(source) {
+        ends_.resize(quorum.members().size());
+    }
+
+    std::vector<election::Event> perform(const std::vector<election::Action>& actions) {
+        if (actions.size() == 1) return {perform(actions.front())};  // no thread for the commonest case
+        std::vector<std::future<election::Event>> asked;
+        for (const auto& action : actions) asked.push_back(std::async(std::launch::async, [this, &action] { return perform(action); }));
+        std::vector<election::Event> events;
+        for (auto& answer : asked) events.push_back(answer.get());
+        return events;
+    }
+
+    BeginOrder order_of(const election::Order& order, Position at) const {
+        BeginOrder result{order.term, at, order.history, source_, {}, {}};
+        for (auto donor : order.donors) result.donors.push_back(&client(donor).address());
+        return result;
+    }
+
+    // Where the member's log ended when it voted.
+    Position end_of(election::Member member) const { return ends_[member]; }
+
+private:
+    SafekeeperClient& client(election::Member member) const { return *quorum_.members()[member]; }
+
+    election::Event perform(const election::Action& action) {
+        if (const auto* ask = std::get_if<election::AskStanding>(&action)) {
+            auto position = client(ask->member).position(branch_.project, branch_.id);
+            if (!position) return election::Told{ask->member, position.error()};
+            return election::Told{ask->member, position->standing()};
+        }
+        if (const auto* ask = std::get_if<election::AskVote>(&action)) {
+            auto vote = client(ask->member).vote(branch_.project, branch_.id, ask->term);
+            if (!vote) return election::Voted{ask->member, vote.error()};
+            ends_[ask->member] = vote->end;
+            return election::Voted{ask->member, election::Vote{vote->granted, vote->standing()}};
+        }
+        const auto& ask = std::get<election::AskBegin>(action);
+        auto order = order_of(ask.order, ends_[ask.order.donors.front()]);
+        order.peers = others(quorum_, client(ask.member));
+        auto begun = client(ask.member).begin(branch_.project, branch_.id, order);
+        if (!begun) {
+            spdlog::warn("project {} branch {}: safekeeper {} does not begin term {}: {}", branch_.project.str(), branch_.id.str(),
+                         client(ask.member).address().name, order.term.value, begun.error().to_string());
+            return election::Begun{ask.member, begun.error()};
+        }
+        return election::Begun{ask.member, {}};
+    }
+
+    const Quorum& quorum_;
+    const BranchRow& branch_;
+    const std::string& source_;
+    std::vector<Position> ends_;  // each written by the one that asks this member
+};
+
+}  // namespace
+
 Result<Elected> elect(const Quorum& quorum, const BranchRow& branch, const std::string& source) {
+    election::Election election(quorum.names());
+    Ballot ballot(quorum, branch, source);
+    auto actions = election.start();
+    while (election.state() != election::Election::State::won) {
+        if (const auto* lost = std::get_if<election::Lost>(&actions.front())) return lost->error;
+        std::vector<election::Action> next;
+        for (const auto& event : ballot.perform(actions))
+            for (auto& action : election.step(event)) next.push_back(std::move(action));
+        actions = std::move(next);
+    }
     const auto& members = quorum.members();
-    auto known = quorum.ask_all<SafekeeperPosition>([&](SafekeeperClient& client) { return client.position(branch.project, branch.id); });
-    if (good(known) < quorum.majority()) return no_majority(known, "answers");
-    Elected elected;
-    for (const auto& position : known)
-        if (position) elected.term = std::max(elected.term, position->term);
-    elected.term.value += 1;
-
-    auto votes = quorum.ask_all<SafekeeperPosition>([&](SafekeeperClient& client) -> Result<SafekeeperPosition> {
-        BOUGH_ASSIGN(auto position, client.vote(branch.project, branch.id, elected.term));
-        if (!position.granted) {
-            return Error{ErrorCode::failed_precondition,
-                         client.address().name + " has promised term " + std::to_string(position.term.value) + " to another launcher", {}};
-        }
-        return position;
-    });
-    if (good(votes) < quorum.majority()) return no_majority(votes, "votes for term " + std::to_string(elected.term.value));
-
-    // The most advanced log by (last term, end), not by length alone: a longer log of an older term may hold what was never acknowledged.
-    std::size_t best = members.size();
-    for (std::size_t i = 0; i < votes.size(); ++i) {
-        if (!votes[i]) continue;
-        if (best == members.size() ||
-            std::pair(votes[i]->last_term, votes[i]->end.lsn) > std::pair(votes[best]->last_term, votes[best]->end.lsn))
-            best = i;
-    }
-    elected.donor = members[best].get();
-    elected.start = votes[best]->end;
-    elected.order.term = elected.term;
-    elected.order.at = elected.start;
-    elected.order.history = votes[best]->history;
-    elected.order.history.push_back(json::object{{"term", elected.term.value}, {"begin_lsn", elected.start.lsn.to_string()}});
-    elected.order.source = source;
-    elected.order.donors = {&elected.donor->address()};
-
-    auto begun = quorum.ask_all<SafekeeperPosition>([&](SafekeeperClient& client) -> Result<SafekeeperPosition> {
-        std::size_t index = 0;
-        while (members[index].get() != &client) ++index;
-        if (!votes[index]) return votes[index].error();
-        auto order = elected.order;
-        order.peers = others(quorum, client);
-        return client.begin(branch.project, branch.id, order);
-    });
-    if (good(begun) < quorum.majority()) return no_majority(begun, "begins term " + std::to_string(elected.term.value));
-    for (std::size_t i = 0; i < begun.size(); ++i) {
-        elected.joined.push_back(begun[i].has_value());
-        if (!begun[i]) {
-            spdlog::warn("project {} branch {}: safekeeper {} is not in term {}: {}", branch.project.str(), branch.id.str(),
-                         members[i]->address().name, elected.term.value, begun[i].error().message);
-        } else if (i != best) {
-            elected.order.donors.push_back(&members[i]->address());
-        }
-    }
+    Elected elected{.term = election.term(), .start = ballot.end_of(election.chosen()), .donor = members[election.chosen()].get(),
+                    .order = {}, .joined = election.begun()};
+    elected.order = ballot.order_of(election.late_order(), elected.start);
+    for (std::size_t i = 0; i < members.size(); ++i)
+        if (!elected.joined[i])
+            spdlog::warn("project {} branch {}: safekeeper {} is not in term {}", branch.project.str(), branch.id.str(),
+                         members[i]->address().name, elected.term.value);
     return elected;
 }
 

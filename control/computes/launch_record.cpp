@@ -2,6 +2,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "control/storage/history_json.hpp"
 #include "files/files.hpp"
 #include "json/fields.hpp"
 
@@ -14,7 +15,7 @@ Result<void> write_launch_record(const std::filesystem::path& compute_directory,
     json::object fields{{"term", record.term.value},
                         {"start_lsn", record.start_lsn.to_string()},
                         {"prev_lsn", record.prev_lsn.to_string()},
-                        {"history", record.history}};
+                        {"history", history_json(record.history)}};
     return files::write(file_in(compute_directory), boost::json::serialize(fields));
 }
 
@@ -26,7 +27,7 @@ Result<LaunchRecord> read_launch_record(const std::filesystem::path& compute_dir
     record.term = Term{term};
     BOUGH_ASSIGN(record.start_lsn, json::lsn_field(fields, "start_lsn"));
     BOUGH_ASSIGN(record.prev_lsn, json::lsn_field(fields, "prev_lsn"));
-    if (const auto* history = fields.if_contains("history"); history && history->is_array()) record.history = history->as_array();
+    BOUGH_ASSIGN(record.history, history_in(fields));
     return record;
 }
 

@@ -3,11 +3,10 @@
 
 #include <filesystem>
 
-#include <boost/json/array.hpp>
-
 #include "bough/error.hpp"
 #include "bough/ids.hpp"
 #include "bough/lsn.hpp"
+#include "election/term_history.hpp"
 
 namespace bough::control {
 
@@ -15,7 +14,7 @@ struct LaunchRecord {
     Term term;
     Lsn start_lsn;
     Lsn prev_lsn;
-    boost::json::array history;  // term history with this term, for safekeepers that join late
+    election::TermHistory history;  // term history with this term, for safekeepers that join late
 };
 
 Result<void> write_launch_record(const std::filesystem::path& compute_directory, const LaunchRecord& record);

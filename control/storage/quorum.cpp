@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "election/tip.hpp"
+
 namespace bough::control {
 
 Quorum::Quorum(std::vector<SafekeeperAddress> addresses) {
@@ -45,34 +47,12 @@ Result<Quorum::Newest> Quorum::newest_logs(const ProjectId& project, const Branc
 
 Result<Tip> Quorum::tip(const ProjectId& project, const BranchId& branch) const {
     auto answers = ask_all<SafekeeperPosition>([&](SafekeeperClient& client) { return client.position(project, branch); });
-    std::vector<SafekeeperPosition> positions;
-    std::size_t without = 0;
-    std::string failure;
-    for (const auto& answer : answers) {
-        if (answer) positions.push_back(*answer);
-        else if (answer.error().code == ErrorCode::not_found) ++without;
-        else failure = answer.error().message;
-    }
-    if (positions.size() + without < majority()) {
-        return Error{ErrorCode::unavailable, "no majority of the safekeepers answers: " + failure,
-                     "`bough status` shows which daemons run"};
-    }
-    // What fewer than a majority keep has no acknowledged commit only if all could be asked; a branch is made on all of them
-    // before its first compute starts, so a majority without it means that none ever did.
-    if (without >= majority()) return Tip{{}, true, true};
-
-    // Among logs, the one of the later term is the more advanced whatever its length.
-    std::sort(positions.begin(), positions.end(), [](const auto& a, const auto& b) {
-        return std::pair(a.last_term, a.end.lsn) > std::pair(b.last_term, b.end.lsn);
-    });
-    Tip tip;
-    if (positions.size() == members_.size() && positions[majority() - 1].last_term == positions.front().last_term) {
-        tip.end = positions[majority() - 1].end;  // a majority has it, and every acknowledged commit is on a majority
-        tip.committed = true;
-    } else {
-        tip.end = positions.front().end;  // an acknowledged commit is on at least one of any majority
-        tip.committed = positions.front().commit_lsn >= tip.end.lsn;
-    }
+    std::vector<Result<election::Standing>> standings;
+    for (const auto& answer : answers)
+        standings.push_back(answer ? Result<election::Standing>(answer->standing()) : Result<election::Standing>(answer.error()));
+    BOUGH_ASSIGN(auto found, election::find_tip(standings));
+    Tip tip{{}, found.committed, found.none};
+    if (!tip.none) tip.end = answers[found.member]->end;
     return tip;
 }
 

@@ -2,6 +2,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "control/storage/history_json.hpp"
 #include "json/fields.hpp"
 
 namespace bough::control {
@@ -19,7 +20,7 @@ Result<SafekeeperPosition> position_in(const std::string& body) {
     BOUGH_ASSIGN(auto last_term, json::unsigned_field(fields, "last_term"));
     position.term = Term{term};
     position.last_term = Term{last_term};
-    if (const auto* history = fields.if_contains("history"); history && history->is_array()) position.history = history->as_array();
+    BOUGH_ASSIGN(position.history, history_in(fields));
     BOUGH_ASSIGN(position.start_lsn, json::lsn_field(fields, "start_lsn"));
     BOUGH_ASSIGN(position.flush_lsn, json::lsn_field(fields, "flush_lsn"));
     BOUGH_ASSIGN(position.end.lsn, json::lsn_field(fields, "end_lsn"));
@@ -77,7 +78,7 @@ Result<SafekeeperPosition> SafekeeperClient::begin(const ProjectId& project, con
     json::object body{{"term", order.term.value},
                       {"begin_lsn", order.at.lsn.to_string()},
                       {"prev_lsn", order.at.prev_lsn.to_string()},
-                      {"history", order.history},
+                      {"history", history_json(order.history)},
                       {"source", order.source},
                       {"donors", addresses(order.donors)},
                       {"peers", addresses(order.peers)}};

@@ -6,12 +6,11 @@
 #include <string>
 #include <vector>
 
-#include <boost/json/array.hpp>
-
 #include "bough/error.hpp"
 #include "bough/ids.hpp"
 #include "bough/lsn.hpp"
 #include "control/storage/pageserver_client.hpp"
+#include "election/standing.hpp"
 #include "http/client.hpp"
 
 namespace bough::control {
@@ -25,18 +24,20 @@ struct SafekeeperAddress {
 struct SafekeeperPosition {
     Term term;
     Term last_term;
-    boost::json::array history;  // [{"term","begin_lsn"}…], passed on as it came
+    election::TermHistory history;
     Lsn start_lsn;
     Lsn flush_lsn;
     Position end;  // of the last complete record at or below flush_lsn
     Lsn commit_lsn;
     bool granted = false;  // of a vote
+
+    election::Standing standing() const { return {term, last_term, history, end.lsn, commit_lsn}; }
 };
 
 struct BeginOrder {
     Term term;
     Position at;
-    boost::json::array history;
+    election::TermHistory history;
     std::string source;  // libpq conninfo of the compute
     std::vector<const SafekeeperAddress*> donors;
     std::vector<const SafekeeperAddress*> peers;

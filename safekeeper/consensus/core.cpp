@@ -7,6 +7,8 @@
 #include "bough/check.hpp"
 
 namespace bough::safekeeper::consensus {
+using election::common_end;
+
 namespace {
 
 // Enough that launchers and long-absent peers find a common entry; what is older is all committed.

@@ -6,9 +6,12 @@
 
 #include "bough/ids.hpp"
 #include "bough/lsn.hpp"
-#include "safekeeper/consensus/term_history.hpp"
+#include "election/term_history.hpp"
 
 namespace bough::safekeeper::consensus {
+
+using election::TermBegin;
+using election::TermHistory;
 
 // Another safekeeper of the branch. `admin` is its address and its name in the quorum; `wal` a libpq conninfo.
 struct Peer {

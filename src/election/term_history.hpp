@@ -10,7 +10,7 @@
 #include "bough/ids.hpp"
 #include "bough/lsn.hpp"
 
-namespace bough::safekeeper::consensus {
+namespace bough::election {
 
 // The WAL from `begin` on was written in `term`, up to where the next entry begins.
 struct TermBegin {
@@ -54,4 +54,4 @@ private:
 // `shared`, below which all logs of the branch are the same. failed_precondition when the histories give one term two begins.
 Result<Lsn> common_end(const TermHistory& mine, Lsn mine_end, const TermHistory& theirs, Lsn shared);
 
-}  // namespace bough::safekeeper::consensus
+}  // namespace bough::election

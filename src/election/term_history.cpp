@@ -1,10 +1,10 @@
-#include "safekeeper/consensus/term_history.hpp"
+#include "election/term_history.hpp"
 
 #include <algorithm>
 
 #include "bough/check.hpp"
 
-namespace bough::safekeeper::consensus {
+namespace bough::election {
 
 Result<TermHistory> TermHistory::make(std::vector<TermBegin> entries) {
     for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -73,4 +73,4 @@ Result<Lsn> common_end(const TermHistory& mine, Lsn mine_end, const TermHistory&
     return common;
 }
 
-}  // namespace bough::safekeeper::consensus
+}  // namespace bough::election

@@ -1,10 +1,8 @@
-#include "safekeeper/consensus/term_history.hpp"
+#include "election/term_history.hpp"
 
 #include <gtest/gtest.h>
 
-#include "safekeeper/consensus/core.hpp"
-
-namespace bough::safekeeper::consensus {
+namespace bough::election {
 namespace {
 
 TermHistory make(std::vector<TermBegin> entries) { return TermHistory::make(std::move(entries)).value(); }
@@ -63,19 +61,5 @@ TEST(TermHistory, forgets_only_what_is_committed) {
     EXPECT_EQ(history, make({at(3, 30), at(4, 40)}));
 }
 
-TEST(Quorum, is_the_position_a_majority_has_reached) {
-    auto ends = [](std::initializer_list<std::uint64_t> values) {
-        std::vector<Lsn> result;
-        for (auto value : values) result.push_back(Lsn{value});
-        return result;
-    };
-    EXPECT_EQ(quorum_end(ends({7}), 1), Lsn{7});
-    EXPECT_EQ(quorum_end(ends({7}), 3), Lsn{0});
-    EXPECT_EQ(quorum_end(ends({7, 5}), 3), Lsn{5});
-    EXPECT_EQ(quorum_end(ends({7, 5, 9}), 3), Lsn{7});
-    EXPECT_EQ(quorum_end(ends({1, 2, 3, 4, 5}), 5), Lsn{3});
-    EXPECT_EQ(quorum_end(ends({4, 5}), 5), Lsn{0});
-}
-
 }  // namespace
-}  // namespace bough::safekeeper::consensus
+}  // namespace bough::election
