@@ -8,6 +8,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "json/configuration.hpp"
 #include "json/fields.hpp"
 #include "pg/wal_format.hpp"
 #include "safekeeper/admin/metrics.hpp"
@@ -21,7 +22,7 @@ using http::PathParameters;
 using http::Request;
 using http::Response;
 
-constexpr auto kBeginTimeout = 50s;  // below what clients wait for an answer
+constexpr std::chrono::milliseconds kBeginTimeout = 50s;  // below what clients wait for an answer
 
 Response json_response(const boost::json::object& body, unsigned status = 200) {
     return {.status = status, .body = boost::json::serialize(body), .content_type = "application/json"};
@@ -83,6 +84,7 @@ Result<std::vector<consensus::Peer>> parse_peers(const boost::json::object& body
         consensus::Peer peer;
         BOUGH_ASSIGN(peer.admin, json::string_field(item.get_object(), "admin"));
         BOUGH_ASSIGN(peer.wal, json::string_field_or(item.get_object(), "wal", ""));
+        BOUGH_ASSIGN(peer.name, json::string_field_or(item.get_object(), "name", ""));
         bool known = std::any_of(peers.begin(), peers.end(), [&](const auto& other) { return other.admin == peer.admin; });
         if (!known && peer.admin != own_address) peers.push_back(std::move(peer));
     }
@@ -112,6 +114,7 @@ Result<consensus::BeginRequested> parse_begin(const std::string& text, const std
     BOUGH_ASSIGN(begin.history, parse_history(body));
     BOUGH_ASSIGN(begin.assignment.source, json::string_field(body, "source"));
     BOUGH_ASSIGN(begin.assignment.peers, parse_peers(body, "peers", own_address));
+    BOUGH_ASSIGN(begin.assignment.configuration, json::configuration_field(body));
     BOUGH_ASSIGN(begin.donors, parse_peers(body, "donors", own_address));
     return begin;
 }
@@ -163,7 +166,10 @@ public:
 
     Result<Response> begin(const Request& request, Branch& branch) const {
         BOUGH_ASSIGN(auto begin, parse_begin(request.body, api_.own_address));
-        BOUGH_ASSIGN(auto position, branch.begin(std::move(begin), kBeginTimeout));
+        BOUGH_ASSIGN(auto fields, json::parse_object(request.body));
+        BOUGH_ASSIGN(auto wait_ms, json::unsigned_field_or(fields, "wait_ms", kBeginTimeout.count()));
+        std::chrono::milliseconds wait(std::min<std::uint64_t>(wait_ms, kBeginTimeout.count()));
+        BOUGH_ASSIGN(auto position, branch.begin(std::move(begin), wait));
         return json_response(exchange::position_json(position));
     }
 

@@ -78,7 +78,7 @@ Branch::Branch(const std::filesystem::path& directory, segment::ControlFile cont
     : name_{control.project, control.branch},
       origin_{control.consensus.start_lsn, control.start_record, control.system_id, control.segment_bytes, control.parent},
       directory_(directory), place_(place_of(directory, control)),
-      environment_(environment), control_(control), log_(std::move(log)), core_(control.consensus, log_->position()),
+      environment_(environment), control_(control), log_(std::move(log)), core_(control.consensus, log_->position(), environment.name),
       follower_({name_.project, name_.branch, control.system_id, environment.application_name, environment.own_address, environment.reserve_step},
                 *log_, *this) {
     std::lock_guard state(state_mutex_);

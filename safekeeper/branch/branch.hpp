@@ -29,6 +29,7 @@ class Branch;
 // What branches need of the process they live in.
 struct BranchEnvironment {
     segment::Preallocator& preallocator;
+    std::string name;                        // of this safekeeper, as configurations know it
     std::string application_name;            // "bough_<name>", as computes know us
     std::string own_address;                 // as peers know us
     std::chrono::milliseconds reserve_step;  // receive::ReservePace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <utility>
 
 #include "bough/check.hpp"
@@ -21,6 +22,19 @@ Error stale_term(Term asked, Term promised) {
             asked > promised ? "ask for a vote first" : "a newer compute has taken over"};
 }
 
+std::vector<Lsn> values(const std::map<std::string, Lsn>& ends) {
+    std::vector<Lsn> result;
+    for (const auto& [name, end] : ends) result.push_back(end);
+    return result;
+}
+
+// Within a term there is one launcher, and its orders may overtake one another: the newest configuration stays.
+Result<void> check_succession(const Configuration& mine, const Configuration& ordered) {
+    if (ordered.generation > mine.generation || ordered == mine) return {};
+    return Error{ErrorCode::failed_precondition,
+                 "configuration " + to_string(ordered) + " is not newer than that of this safekeeper, " + to_string(mine), {}};
+}
+
 }  // namespace
 
 Lsn quorum_end(std::vector<Lsn> ends, std::size_t members) {
@@ -30,7 +44,8 @@ Lsn quorum_end(std::vector<Lsn> ends, std::size_t members) {
     return ends[quorum - 1];
 }
 
-Core::Core(Durable durable, LogPosition log) : durable_(std::move(durable)), log_(log) {
+Core::Core(Durable durable, LogPosition log, std::string name)
+    : name_(std::move(name)), durable_(std::move(durable)), log_(log) {
     BOUGH_CHECK(log_.end <= log_.flush);
     BOUGH_CHECK(durable_.start_lsn <= log_.end);
     BOUGH_CHECK(durable_.history.last().term <= durable_.promised);
@@ -65,7 +80,8 @@ void Core::take(const Event& event) {
 Lsn Core::readable_end() const { return std::min(durable_.commit_lsn, log_.end); }
 
 Position Core::position() const {
-    return {durable_.promised, last_term(), durable_.history.up_to(log_.end), durable_.start_lsn, log_, readable_end(), state_};
+    return {durable_.promised, last_term(), durable_.history.up_to(log_.end), durable_.start_lsn, log_, readable_end(), state_,
+            durable_.history.last().term, durable_.assignment.configuration, durable_.assignment.peers};
 }
 
 // --- votes ------------------------------------------------------------------------------------------------------------------
@@ -130,6 +146,10 @@ void Core::begin_again(const BeginRequested& event) {
         return;
     }
     BOUGH_CHECK(following());
+    if (auto fit = check_succession(durable_.assignment.configuration, event.assignment.configuration); !fit) {
+        actions_.push_back(Refuse{event.request, fit.error()});
+        return;
+    }
     waiting_begins_.push_back(event.request);
     bool catching_up = state_ == State::catching_up;
     if (durable_.assignment == event.assignment && !(catching_up && !event.donors.empty())) {
@@ -284,18 +304,35 @@ void Core::on(const CommitLearnt& event) {
 void Core::count_quorum() {
     auto newest = durable_.history.last();
     if (durable_.history.empty() || last_term() != newest.term) return;
-    std::vector<Lsn> ends{log_.end};
-    for (const auto& [peer, report] : reports_)
-        if (report.last_term == newest.term) ends.push_back(report.end);
-    Lsn reached = quorum_end(std::move(ends), durable_.assignment.peers.size() + 1);
+    Lsn reached = reached_by_quorum(newest.term);
     if (reached >= newest.begin) learn_commit(reached);
 }
 
 Lsn Core::kept_by_others() const {
-    std::vector<Lsn> ends;
-    for (const auto& [peer, report] : reports_)
-        if (report.last_term == durable_.history.last().term) ends.push_back(report.end);
-    return quorum_end(std::move(ends), durable_.assignment.peers.size() + 1);
+    const auto& assignment = durable_.assignment;
+    auto ends = reported_ends(durable_.history.last().term);
+    if (assignment.configuration.generation != 0) return bough::quorum_end(assignment.configuration, ends);
+    return quorum_end(values(ends), assignment.peers.size() + 1);
+}
+
+Lsn Core::reached_by_quorum(Term term) const {
+    const auto& assignment = durable_.assignment;
+    auto ends = reported_ends(term);
+    ends.emplace(name_, log_.end);
+    // This safekeeper may be none of the members: it is joining, or has left. quorum_end() goes by their names.
+    if (assignment.configuration.generation != 0) return bough::quorum_end(assignment.configuration, ends);
+    return quorum_end(values(ends), assignment.peers.size() + 1);
+}
+
+// By name; by address where nobody said a name.
+std::map<std::string, Lsn> Core::reported_ends(Term term) const {
+    std::map<std::string, Lsn> ends;
+    for (const auto& peer : durable_.assignment.peers) {
+        auto report = reports_.find(peer.admin);
+        if (report != reports_.end() && report->second.last_term == term)
+            ends.emplace(peer.name.empty() ? peer.admin : peer.name, report->second.end);
+    }
+    return ends;
 }
 
 void Core::learn_commit(Lsn lsn) {

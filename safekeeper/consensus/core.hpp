@@ -18,8 +18,8 @@ namespace bough::safekeeper::consensus {
 // README.md says why it is right and what each crash leaves behind. Not thread-safe.
 class Core {
 public:
-    // As recovered after a start: `log` is what a scan found on disk.
-    Core(Durable durable, LogPosition log);
+    // As recovered after a start: `log` is what a scan found on disk. `name` is what configurations call this safekeeper.
+    Core(Durable durable, LogPosition log, std::string name = {});
 
     // What to do first after a start: a term that has begun goes on.
     std::vector<Action> start();
@@ -73,9 +73,12 @@ private:
     void answer_waiting_begins();
     void refuse_waiting_begins(const Error& error);
     void count_quorum();
+    Lsn reached_by_quorum(Term term) const;
+    std::map<std::string, Lsn> reported_ends(Term term) const;
     void learn_commit(Lsn lsn);
     Term last_term() const { return durable_.history.last_at(log_.end).term; }
 
+    const std::string name_;
     Durable durable_;
     Durable durable_before_;  // while persisting: what certainly is on disk
     LogPosition log_;

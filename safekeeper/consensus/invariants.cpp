@@ -66,6 +66,11 @@ void Invariants::check_action(const Event& event, const Action& action) {
     if (const auto* persist = std::get_if<Persist>(&action)) {
         BOUGH_CHECK(!receiving_);
         BOUGH_CHECK(persist->durable.promised >= persisted_.promised);
+        // A configuration gives way to one of a newer term, or to a newer one of its own term.
+        const auto& before = persisted_;
+        const auto& after = persist->durable;
+        BOUGH_CHECK(after.history.last().term > before.history.last().term ||
+                    after.assignment.configuration.generation >= before.assignment.configuration.generation);
         being_persisted_ = persist->durable;
     }
     if (const auto* cut = std::get_if<CutTail>(&action)) {

@@ -19,10 +19,15 @@ std::string text(const std::vector<Peer>& peers) {
     return "{" + names + "}";
 }
 
+std::string text(const Configuration& configuration) {
+    return configuration.generation == 0 ? "" : ", configuration " + to_string(configuration);
+}
+
 struct EventText {
     std::string operator()(const VoteRequested& e) const { return "vote requested: term " + text(e.term); }
     std::string operator()(const BeginRequested& e) const {
-        return "begin requested: term " + text(e.term) + " at " + e.begin_lsn.to_string() + " after [" + e.history.to_string() + "]";
+        return "begin requested: term " + text(e.term) + " at " + e.begin_lsn.to_string() + " after [" + e.history.to_string() + "]" +
+               text(e.assignment.configuration);
     }
     std::string operator()(const StreamDropped& e) const { return "stream dropped: " + text(e.log); }
     std::string operator()(const TailCut& e) const {
@@ -44,7 +49,8 @@ struct ActionText {
     std::string operator()(const DropStream&) const { return "drop stream"; }
     std::string operator()(const CutTail& a) const { return "cut tail at " + a.lsn.to_string(); }
     std::string operator()(const Persist& a) const {
-        return "persist: promised " + text(a.durable.promised) + ", history [" + a.durable.history.to_string() + "]";
+        return "persist: promised " + text(a.durable.promised) + ", history [" + a.durable.history.to_string() + "]" +
+               text(a.durable.assignment.configuration);
     }
     std::string operator()(const StartCatchUp& a) const {
         return "catch up to " + a.target.to_string() + " from " + text(a.donors) +

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "bough/configuration.hpp"
 #include "bough/ids.hpp"
 #include "bough/lsn.hpp"
 #include "election/term_history.hpp"
@@ -13,17 +14,21 @@ namespace bough::safekeeper::consensus {
 using election::TermBegin;
 using election::TermHistory;
 
-// Another safekeeper of the branch. `admin` is its address and its name in the quorum; `wal` a libpq conninfo.
+// Another safekeeper of the branch. Peers know one another by `admin`, its address; configurations by `name`. `wal` is a libpq
+// conninfo.
 struct Peer {
     std::string admin;
     std::string wal;
+    std::string name = {};
     bool operator==(const Peer&) const = default;
 };
 
 // Who writes in the current term and who keeps it beside us.
 struct Assignment {
     std::string source;       // libpq conninfo of the compute
-    std::vector<Peer> peers;  // the other safekeepers
+    std::vector<Peer> peers;  // the other safekeepers of the configuration
+    // Whose positions count. Of generation 0: those of this safekeeper and its peers.
+    Configuration configuration = {};
     bool operator==(const Assignment&) const = default;
 };
 
@@ -65,6 +70,10 @@ struct Position {
     LogPosition log;
     Lsn commit_lsn;  // what of it may be served
     State state = State::resting;
+    // What a launcher must win: the configuration of the newest term that began here, and where its members are.
+    Term configured_in = {};
+    Configuration configuration = {};
+    std::vector<Peer> peers = {};
 };
 
 }  // namespace bough::safekeeper::consensus

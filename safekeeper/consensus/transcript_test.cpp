@@ -45,8 +45,16 @@ TermHistory history(const std::string& text) {
 
 std::vector<Peer> peers(const std::string& text) {
     std::vector<Peer> result;
-    for (const auto& name : split(text, ',')) result.push_back({name, "host=" + name});
+    for (const auto& name : split(text, ',')) result.push_back({name, "host=" + name, name});
     return result;
+}
+
+// "2:a,b,c" or, joint, "3:a,b,c>a,b,d"
+Configuration configuration(const std::string& text) {
+    if (text.empty()) return {};
+    auto parts = split(text, ':');
+    auto lists = split(parts.at(1), '>');
+    return {std::stoull(parts.at(0)), split(lists.at(0), ','), lists.size() > 1 ? split(lists.at(1), ',') : Words{}};
 }
 
 // end[/flush] as two words: "0/100" or "0/100 flush=0/108"
@@ -77,11 +85,11 @@ private:
         durable.commit_lsn = durable.start_lsn;
         if (auto text = option(words, "promised"); !text.empty()) durable.promised = term(text);
         durable.history = history(option(words, "history"));
-        durable.assignment = {"compute", peers(option(words, "peers"))};
+        durable.assignment = {"compute", peers(option(words, "peers")), configuration(option(words, "configuration"))};
         if (auto text = option(words, "commit"); !text.empty()) durable.commit_lsn = lsn(text);
         LogPosition log{durable.start_lsn, durable.start_lsn, {}};
         if (auto text = option(words, "end"); !text.empty()) log.end = log.flush = lsn(text);
-        core_ = std::make_unique<Core>(durable, log);
+        core_ = std::make_unique<Core>(durable, log, option(words, "name"));
         invariants_ = std::make_unique<Invariants>(*core_);
         auto actions = core_->start();
         invariants_->check(LogFlushed{log}, actions);
@@ -93,7 +101,8 @@ private:
         if (verb == "vote") return VoteRequested{++request_, term(words.at(1))};
         if (verb == "begin")
             return BeginRequested{++request_, term(words.at(1)), lsn(option(words, "at")), history(option(words, "after")),
-                                  {"compute" + option(words, "source"), peers(option(words, "peers"))},
+                                  {"compute" + option(words, "source"), peers(option(words, "peers")),
+                                   configuration(option(words, "configuration"))},
                                   peers(option(words, "donors"))};
         if (verb == "dropped") return StreamDropped{words.size() > 1 ? log_of(words, 1) : core_->log()};
         if (verb == "cut") return TailCut{log_of(words, 1)};

@@ -112,6 +112,9 @@ bool PositionExchange::send(http::Client& client, const std::string& address, co
     for (const auto& name : names) {
         auto branch = branches_->find_branch(name);
         if (!branch) continue;
+        // A peer may have left since: one that does not answer would be told for ever.
+        auto peers = (*branch)->peers();
+        if (std::none_of(peers.begin(), peers.end(), [&](const auto& peer) { return peer.admin == address; })) continue;
         // Before the position is read: a change after that is told once more.
         (*branch)->exchange_pending = Branch::Telling::nothing;
         positions.push_back(told_to_peers(**branch));

@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "json/configuration.hpp"
 #include "json/fields.hpp"
 
 namespace bough::safekeeper::exchange {
@@ -11,6 +12,10 @@ boost::json::object position_json(const BranchPosition& position) {
     boost::json::array history;
     for (const auto& entry : position.history.entries())
         history.push_back({{"term", entry.term.value}, {"begin_lsn", entry.begin.to_string()}});
+    boost::json::array peers;
+    for (const auto& peer : position.peers) peers.push_back({{"name", peer.name}, {"admin", peer.admin}, {"wal", peer.wal}});
+    auto configuration = json::configuration_object(position.configuration);
+    configuration["term"] = position.configured_in.value;
     return {
         {"term", position.promised.value},
         {"last_term", position.last_term.value},
@@ -22,6 +27,8 @@ boost::json::object position_json(const BranchPosition& position) {
         {"commit_lsn", position.commit_lsn.to_string()},
         {"state", consensus::to_string(position.state)},
         {"streaming", position.streaming},
+        {"configuration", std::move(configuration)},
+        {"peers", std::move(peers)},
     };
 }
 

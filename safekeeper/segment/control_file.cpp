@@ -82,10 +82,22 @@ Result<consensus::TermHistory> decode_history(Decoder& in) {
     return consensus::TermHistory::make(std::move(entries));
 }
 
+void encode_names(Encoder& out, const std::vector<std::string>& names) {
+    out.u32(static_cast<std::uint32_t>(names.size()));
+    for (const auto& name : names) out.text(name);
+}
+
+std::vector<std::string> decode_names(Decoder& in) {
+    std::vector<std::string> names;
+    for (std::size_t n = in.count(4); n > 0; --n) names.push_back(in.text());
+    return names;
+}
+
 // What other code relies on without looking again.
 bool consistent(const ControlFile& control) {
     const auto& state = control.consensus;
     return pg::valid_wal_segment_bytes(control.segment_bytes) && state.history.last().term <= state.promised &&
+           (state.assignment.configuration == Configuration{} || check_configuration(state.assignment.configuration)) &&
            state.start_lsn <= control.scan_lsn && state.start_lsn <= state.commit_lsn && state.start_lsn.valid();
 }
 
@@ -114,7 +126,12 @@ std::string encode_control_file(const ControlFile& control) {
     for (const auto& peer : state.assignment.peers) {
         out.text(peer.admin);
         out.text(peer.wal);
+        out.text(peer.name);
     }
+    const auto& configuration = state.assignment.configuration;
+    out.u64(configuration.generation);
+    encode_names(out, configuration.members);
+    encode_names(out, configuration.next);
     out.u64(state.commit_lsn.value);
     out.u64(control.scan_lsn.value);
     out.u64(control.scan_record.value);
@@ -126,8 +143,9 @@ Result<ControlFile> decode_control_file(std::string_view bytes) {
     if (bytes.size() < kMagic.size() + 8 || !bytes.starts_with(kMagic)) return corrupt("is not one of a safekeeper's branch");
     Decoder header{bytes.substr(kMagic.size(), 4)};
     // The version comes first: another one's checksum may lie elsewhere.
-    if (auto version = header.u32(); version != kControlFileVersion)
-        return Error{ErrorCode::unsupported, "control file has version " + std::to_string(version) + ", this program reads " +
+    const auto version = header.u32();
+    if (version == 0 || version > kControlFileVersion)
+        return Error{ErrorCode::unsupported, "control file has version " + std::to_string(version) + ", this program reads up to " +
                                                  std::to_string(kControlFileVersion), {}};
     Decoder trailer{bytes.substr(bytes.size() - 4)};
     if (trailer.u32() != checksum(bytes.substr(0, bytes.size() - 4))) return corrupt("has an incorrect checksum");
@@ -154,8 +172,17 @@ Result<ControlFile> decode_control_file(std::string_view bytes) {
     state.history = std::move(*history);
     state.assignment.source = in.text();
     for (std::size_t n = in.count(8); n > 0; --n) {
-        auto admin = in.text();
-        state.assignment.peers.push_back({std::move(admin), in.text()});
+        consensus::Peer peer;
+        peer.admin = in.text();
+        peer.wal = in.text();
+        if (version >= 2) peer.name = in.text();
+        state.assignment.peers.push_back(std::move(peer));
+    }
+    if (version >= 2) {
+        auto& configuration = state.assignment.configuration;
+        configuration.generation = in.u64();
+        configuration.members = decode_names(in);
+        configuration.next = decode_names(in);
     }
     state.commit_lsn.value = in.u64();
     control.scan_lsn.value = in.u64();

@@ -14,7 +14,7 @@
 
 namespace bough::safekeeper::segment {
 
-inline constexpr std::uint32_t kControlFileVersion = 1;
+inline constexpr std::uint32_t kControlFileVersion = 2;
 inline constexpr std::size_t kControlFileBytesMax = 1 << 20;
 
 struct ControlFile {
@@ -35,7 +35,7 @@ struct ControlFile {
 };
 
 std::string encode_control_file(const ControlFile& control);
-// unsupported: of another version. corrupt: anything else that is wrong with it.
+// Reads version 1 too, whose peers have no names and which has no configuration. unsupported: of another version. corrupt: anything else that is wrong with it.
 Result<ControlFile> decode_control_file(std::string_view bytes);
 
 }  // namespace bough::safekeeper::segment

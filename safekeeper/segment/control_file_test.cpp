@@ -14,7 +14,8 @@ ControlFile example() {
     control.consensus.promised = Term{3};
     control.consensus.history =
         consensus::TermHistory::make({{Term{1}, Lsn{0x1000100}}, {Term{2}, Lsn{0x1000180}}}).value();
-    control.consensus.assignment = {"host=/run/x port=5", {{"unix:/b", "host=/b"}, {"unix:/c", "host=/c"}}};
+    control.consensus.assignment = {"host=/run/x port=5", {{"unix:/b", "host=/b", "b"}, {"unix:/c", "host=/c", "c"}},
+                                    {4, {"a", "b"}, {"a", "b", "c"}}};
     control.consensus.commit_lsn = Lsn{0x1000180};
     return control;
 }
@@ -42,22 +43,40 @@ TEST(ControlFile, every_flipped_bit_and_every_truncation_is_noticed) {
 
 TEST(ControlFile, another_version_is_told_from_corruption) {
     auto bytes = encode_control_file(example());
-    bytes[8] = 2;
-    EXPECT_EQ(decode_control_file(bytes).error().code, ErrorCode::unsupported);
+    for (char version : {0, 3}) {
+        bytes[8] = version;
+        EXPECT_EQ(decode_control_file(bytes).error().code, ErrorCode::unsupported);
+    }
 }
 
 // What an earlier release wrote must stay readable: this is version 1, byte for byte.
+TEST(ControlFile, version_1_is_read) {
+    const std::string hex =
+        "424f554748534b43010000000b00000071756965742d7269766572040000006d61696e88776655443322110000000104"
+        "000000726f6f742800000100000000000100010000000003000000000000000200000001000000000000000001000100"
+        "0000000200000000000000800100010000000012000000686f73743d2f72756e2f7820706f72743d3502000000070000"
+        "00756e69783a2f6207000000686f73743d2f6207000000756e69783a2f6307000000686f73743d2f6380010001000000"
+        "0000020001000000000001000100000000e64f8afa";
+    std::string bytes;
+    for (std::size_t i = 0; i < hex.size(); i += 2) bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    auto expected = example();
+    for (auto& peer : expected.consensus.assignment.peers) peer.name.clear();
+    expected.consensus.assignment.configuration = {};
+    EXPECT_EQ(decode_control_file(bytes).value(), expected);
+}
+
+// This is version 2, byte for byte.
 TEST(ControlFile, layout_is_fixed) {
     auto bytes = encode_control_file(example());
-    EXPECT_EQ(bytes.size(), 213u);
-    EXPECT_EQ(bytes.substr(0, 12), std::string("BOUGHSKC\1\0\0\0", 12));
+    EXPECT_EQ(bytes.size(), 264u);
+    EXPECT_EQ(bytes.substr(0, 12), std::string("BOUGHSKC\2\0\0\0", 12));
     std::string crc;
     for (int i = 4; i > 0; --i) {
         char text[3];
         std::snprintf(text, sizeof text, "%02x", static_cast<unsigned char>(bytes[bytes.size() - static_cast<std::size_t>(i)]));
         crc += text;
     }
-    EXPECT_EQ(crc, "e64f8afa");
+    EXPECT_EQ(crc, "98cfe9fe");
 }
 
 }  // namespace
