@@ -51,6 +51,7 @@ int main(int argc, char** argv) {
     cli::add_project(app, options, action);
     cli::add_branch(app, options, action);
     cli::add_compute(app, options, action);
+    cli::add_safekeeper(app, options, action);
     cli::add_url(app, options, action);
     cli::add_psql(app, options, action, psql_arguments);
     try {

@@ -28,7 +28,7 @@ constexpr auto kSteadyAfter = std::chrono::seconds(30);  // then the pause begin
 constexpr auto kStopTimeout = std::chrono::seconds(60);
 
 struct Daemon {
-    const DaemonCommand* command = nullptr;
+    DaemonCommand command;
     pid_t pid = 0;
     unsigned restarts = 0;
     Clock::time_point started;
@@ -62,8 +62,9 @@ pid_t spawn(const DaemonCommand& command, const std::filesystem::path& log) {
 
 class Supervisor {
 public:
-    Supervisor(const SystemFiles& files, const std::vector<DaemonCommand>& commands) : files_(files) {
-        for (const auto& command : commands) daemons_.push_back({&command, 0, 0, {}, {}, kRestartPauseMin});
+    Supervisor(const SystemFiles& files, const std::vector<DaemonCommand>& commands, const CommandsOf& commands_of)
+        : files_(files), commands_of_(commands_of) {
+        for (const auto& command : commands) daemons_.push_back({command, 0, 0, {}, {}, kRestartPauseMin});
     }
 
     int run() {
@@ -71,11 +72,12 @@ public:
         publish();
         sigset_t signals;
         sigemptyset(&signals);
-        for (int signal : {SIGTERM, SIGINT, SIGCHLD}) sigaddset(&signals, signal);
+        for (int signal : {SIGTERM, SIGINT, SIGCHLD, SIGHUP}) sigaddset(&signals, signal);
         for (;;) {
             timespec tick{0, 100'000'000};
             int signal = ::sigtimedwait(&signals, nullptr, &tick);
             if (signal == SIGTERM || signal == SIGINT) break;
+            if (signal == SIGHUP) take_settings();
             if (reap()) publish();
             if (restart_due()) publish();
         }
@@ -86,15 +88,40 @@ public:
 
 private:
     void start(Daemon& daemon) {
-        daemon.pid = spawn(*daemon.command, files_.log_directory() / (daemon.command->name + ".log"));
+        daemon.pid = spawn(daemon.command, files_.log_directory() / (daemon.command.name + ".log"));
         daemon.started = Clock::now();
         if (daemon.pid < 0) {
-            spdlog::error("cannot start {}: {}", daemon.command->name, std::strerror(errno));
+            spdlog::error("cannot start {}: {}", daemon.command.name, std::strerror(errno));
             daemon.pid = 0;
             daemon.restart_at = Clock::now() + daemon.pause;
             return;
         }
-        spdlog::info("{} started (pid {})", daemon.command->name, daemon.pid);
+        spdlog::info("{} started (pid {})", daemon.command.name, daemon.pid);
+    }
+
+    void take_settings() {
+        auto settings = files_.read_settings();
+        if (!settings) {
+            spdlog::error("the settings stay as they were: {}", settings.error().message);
+            return;
+        }
+        auto commands = commands_of_(*settings);
+        auto listed = [&](const Daemon& daemon) {
+            return std::any_of(commands.begin(), commands.end(), [&](const auto& command) { return command.name == daemon.command.name; });
+        };
+        for (auto& daemon : daemons_)
+            if (!listed(daemon)) stop(daemon);
+        std::erase_if(daemons_, [&](const Daemon& daemon) { return !listed(daemon); });
+        for (auto& command : commands) {
+            auto running = std::find_if(daemons_.begin(), daemons_.end(), [&](const auto& daemon) { return daemon.command.name == command.name; });
+            if (running != daemons_.end()) {
+                running->command = std::move(command);  // for its next start
+                continue;
+            }
+            // Before those that use it, as at the start: all stop in the reverse order.
+            start(*daemons_.insert(daemons_.begin(), Daemon{std::move(command), 0, 0, {}, {}, kRestartPauseMin}));
+        }
+        publish();
     }
 
     // Notes which daemons have ended and when each is to start again.
@@ -110,7 +137,7 @@ private:
                 daemon.pause = std::min(daemon.pause * 2, kRestartPauseMax);
                 daemon.pid = 0;
                 ++daemon.restarts;
-                spdlog::error("{} (pid {}) ended {} {}, see its log", daemon.command->name, pid, WIFSIGNALED(status) ? "by signal" : "with status",
+                spdlog::error("{} (pid {}) ended {} {}, see its log", daemon.command.name, pid, WIFSIGNALED(status) ? "by signal" : "with status",
                               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
                 changed = true;
             }
@@ -129,33 +156,36 @@ private:
     }
 
     void stop_all() {
-        for (auto daemon = daemons_.rbegin(); daemon != daemons_.rend(); ++daemon) {
-            if (daemon->pid == 0) continue;
-            ::kill(daemon->pid, SIGTERM);
-            auto deadline = Clock::now() + kStopTimeout;
-            bool killed = false;
-            while (::waitpid(daemon->pid, nullptr, WNOHANG) == 0) {
-                if (!killed && Clock::now() > deadline) {
-                    spdlog::error("{} does not stop, killing it", daemon->command->name);
-                    ::kill(daemon->pid, SIGKILL);
-                    killed = true;
-                }
-                ::usleep(5'000);
-            }
-            spdlog::info("{} stopped", daemon->command->name);
-            daemon->pid = 0;
-        }
+        for (auto daemon = daemons_.rbegin(); daemon != daemons_.rend(); ++daemon) stop(*daemon);
         stopped_ = true;
+    }
+
+    void stop(Daemon& daemon) {
+        if (daemon.pid == 0) return;
+        ::kill(daemon.pid, SIGTERM);
+        auto deadline = Clock::now() + kStopTimeout;
+        bool killed = false;
+        while (::waitpid(daemon.pid, nullptr, WNOHANG) == 0) {
+            if (!killed && Clock::now() > deadline) {
+                spdlog::error("{} does not stop, killing it", daemon.command.name);
+                ::kill(daemon.pid, SIGKILL);
+                killed = true;
+            }
+            ::usleep(5'000);
+        }
+        spdlog::info("{} stopped", daemon.command.name);
+        daemon.pid = 0;
     }
 
     void publish() {
         SupervisorStatus status{static_cast<int>(::getpid()), {}};
         for (const auto& daemon : daemons_)
-            status.daemons.push_back({daemon.command->name, daemon.pid, daemon.pid ? "running" : stopped_ ? "stopped" : "restarting", daemon.restarts});
+            status.daemons.push_back({daemon.command.name, daemon.pid, daemon.pid ? "running" : stopped_ ? "stopped" : "restarting", daemon.restarts});
         if (auto written = write_supervisor_status(files_, status); !written) spdlog::warn("{}", written.error().message);
     }
 
     const SystemFiles& files_;
+    const CommandsOf& commands_of_;
     std::vector<Daemon> daemons_;
     bool stopped_ = false;
 };
@@ -165,21 +195,26 @@ constexpr const char* kReserveStep = "4";
 
 }  // namespace
 
+SafekeeperSockets safekeeper_sockets(const SystemFiles& files, const std::string& name) {
+    auto run = files.run_directory().string();
+    // The number after ".s.PGSQL." is what libpq calls the port; the branches' SQL ports are all above 1023.
+    auto port = std::to_string(safekeeper_number(name).value_or(0));
+    return {"unix:" + run + "/" + name + ".sock", "host='" + run + "' port=" + port, "unix:" + run + "/.s.PGSQL." + port};
+}
+
 std::vector<DaemonCommand> daemon_commands(const SystemFiles& files, const SystemSettings& settings, const std::filesystem::path& programs,
                                            const std::string& bindir) {
     auto run = files.run_directory().string();
     auto socket = [&](const std::string& name) { return "unix:" + run + "/" + name + ".sock"; };
     std::vector<DaemonCommand> commands;
     std::vector<std::string> safekeepers;
-    for (unsigned i = 1; i <= settings.safekeepers; ++i) {
-        auto name = "sk" + std::to_string(i);
-        // The number after ".s.PGSQL." is what libpq calls the port; the branches' SQL ports are all above 1023.
-        auto wal = "host='" + run + "' port=" + std::to_string(i);
+    for (const auto& name : settings.safekeepers) {
+        auto sockets = safekeeper_sockets(files, name);
         commands.push_back({"safekeeper-" + name,
                             {(programs / "bough-safekeeper").string(), "--name", name, "--data-dir", (files.root() / "safekeepers" / name).string(), "--admin",
-                             socket(name), "--wal-listen", "unix:" + run + "/.s.PGSQL." + std::to_string(i), "--reserve-step", kReserveStep},
-                            socket(name)});
-        safekeepers.push_back("name=" + name + ",admin=" + socket(name) + ",wal=" + wal);
+                             sockets.admin, "--wal-listen", sockets.wal_listen, "--reserve-step", kReserveStep},
+                            sockets.admin});
+        safekeepers.push_back("name=" + name + ",admin=" + sockets.admin + ",wal=" + sockets.wal);
     }
     commands.push_back({"pageserver",
                         {(programs / "bough-pageserver").string(), "--data-dir", (files.root() / "pageserver").string(), "--admin", socket("pageserver-admin"),
@@ -219,11 +254,11 @@ void end_left_daemons(const SystemFiles& files) {
     }
 }
 
-int supervise(const SystemFiles& files, const std::vector<DaemonCommand>& commands) {
+int supervise(const SystemFiles& files, const std::vector<DaemonCommand>& commands, const CommandsOf& commands_of) {
     spdlog::set_default_logger(spdlog::stdout_logger_st("supervisor"));
     spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l %n %v");
     spdlog::flush_on(spdlog::level::info);
-    return Supervisor(files, commands).run();
+    return Supervisor(files, commands, commands_of).run();
 }
 
 }  // namespace bough::cli

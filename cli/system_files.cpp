@@ -4,6 +4,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include <boost/json/serialize.hpp>
 
 #include "files/files.hpp"
@@ -11,7 +14,23 @@
 
 namespace bough::cli {
 namespace {
-constexpr std::uint64_t kFormat = 1;
+constexpr std::uint64_t kFormat = 2;  // 1 had a number of safekeepers, which is read as their first names
+constexpr unsigned kSafekeepersMax = 999;  // below the SQL ports, see daemon_commands()
+
+Result<std::vector<std::string>> safekeepers_in(const json::object& fields, std::uint64_t format) {
+    if (format == 1) {
+        BOUGH_ASSIGN(auto count, json::unsigned_field(fields, "safekeepers"));
+        if (count >= 1 && count <= kSafekeepersMax) return first_safekeepers(static_cast<unsigned>(count));
+    }
+    const auto* list = fields.if_contains("safekeepers");
+    std::vector<std::string> names;
+    if (list != nullptr && list->is_array())
+        for (const auto& item : list->get_array())
+            if (item.is_string() && safekeeper_number(std::string(item.get_string()))) names.emplace_back(item.get_string());
+    if (names.empty() || (list->is_array() && names.size() != list->get_array().size()))
+        return Error{ErrorCode::corrupt, "field \"safekeepers\" lists no safekeepers", {}};
+    return names;
+}
 
 // Whether some process holds that lock file (files::Lock).
 bool held(const std::filesystem::path& lock) {
@@ -32,24 +51,38 @@ Result<SystemSettings> SystemFiles::read_settings() const {
     auto fields = json::parse_object(*text);
     if (!fields) return Error{ErrorCode::corrupt, settings().string() + ": " + fields.error().message, {}};
     BOUGH_ASSIGN(auto format, json::unsigned_field(*fields, "format"));
-    if (format != kFormat) {
+    if (format == 0 || format > kFormat) {
         return Error{ErrorCode::unsupported,
-                     root_.string() + " has format " + std::to_string(format) + ", this version of Bough reads format " + std::to_string(kFormat),
+                     root_.string() + " has format " + std::to_string(format) + ", this version of Bough reads up to format " + std::to_string(kFormat),
                      "use the version of Bough that wrote it, or another --data-dir"};
     }
     SystemSettings result;
-    BOUGH_ASSIGN(auto safekeepers, json::unsigned_field(*fields, "safekeepers"));
+    BOUGH_ASSIGN(result.safekeepers, safekeepers_in(*fields, format));
     BOUGH_ASSIGN(auto api_port, json::unsigned_field(*fields, "api_port"));
     BOUGH_ASSIGN(auto sql_port, json::unsigned_field(*fields, "sql_port"));
-    result.safekeepers = static_cast<unsigned>(safekeepers);
     result.api_port = static_cast<std::uint16_t>(api_port);
     result.sql_port = static_cast<std::uint16_t>(sql_port);
     return result;
 }
 
 Result<void> SystemFiles::write_settings(const SystemSettings& value) const {
-    json::object fields{{"format", kFormat}, {"safekeepers", value.safekeepers}, {"api_port", value.api_port}, {"sql_port", value.sql_port}};
+    json::array safekeepers;
+    for (const auto& name : value.safekeepers) safekeepers.emplace_back(name);
+    json::object fields{{"format", kFormat}, {"safekeepers", std::move(safekeepers)}, {"api_port", value.api_port}, {"sql_port", value.sql_port}};
     return files::write_atomically(settings(), boost::json::serialize(fields) + "\n");
+}
+
+std::vector<std::string> first_safekeepers(unsigned count) {
+    std::vector<std::string> names;
+    for (unsigned i = 1; i <= count; ++i) names.push_back("sk" + std::to_string(i));
+    return names;
+}
+
+std::optional<unsigned> safekeeper_number(const std::string& name) {
+    unsigned number = 0;
+    auto [end, failed] = std::from_chars(name.data() + std::min<std::size_t>(2, name.size()), name.data() + name.size(), number);
+    if (failed != std::errc{} || number == 0 || number > kSafekeepersMax || name != "sk" + std::to_string(number)) return std::nullopt;
+    return number;
 }
 
 Result<void> write_supervisor_status(const SystemFiles& files, const SupervisorStatus& status) {

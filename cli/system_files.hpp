@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@
 namespace bough::cli {
 
 struct SystemSettings {
-    unsigned safekeepers = 1;
+    std::vector<std::string> safekeepers = {"sk1"};  // names: "sk" and a number, which is also that of its WAL service
     std::uint16_t api_port = 8432;
     std::uint16_t sql_port = 55432;
     bool operator==(const SystemSettings&) const = default;
@@ -42,6 +43,11 @@ public:
 private:
     std::filesystem::path root_;
 };
+
+// "sk1" to "skN", as a new system has them.
+std::vector<std::string> first_safekeepers(unsigned count);
+// The number of such a name; nothing when it is none.
+std::optional<unsigned> safekeeper_number(const std::string& name);
 
 struct DaemonStatus {
     std::string name;

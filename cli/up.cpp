@@ -93,14 +93,15 @@ Result<SystemSettings> settle(const SystemFiles& files, const UpOptions& options
     auto stored = files.read_settings();
     if (!stored && stored.error().code != ErrorCode::not_found) return stored.error();
     auto wanted = stored ? *stored : SystemSettings{};
-    if (options.safekeepers != 0) wanted.safekeepers = options.safekeepers;
+    if (options.safekeepers != 0 && (!stored || options.safekeepers != stored->safekeepers.size()))
+        wanted.safekeepers = first_safekeepers(options.safekeepers);
     if (options.api_port != 0) wanted.api_port = options.api_port;
     if (options.sql_port != 0) wanted.sql_port = options.sql_port;
     if (stored && wanted.safekeepers != stored->safekeepers) {
         return Error{ErrorCode::failed_precondition,
-                     "the system in " + files.root().string() + " has " + std::to_string(stored->safekeepers) + " safekeeper(s), not " +
-                         std::to_string(wanted.safekeepers),
-                     "the number is chosen when a system is first started"};
+                     "the system in " + files.root().string() + " has " + std::to_string(stored->safekeepers.size()) + " safekeeper(s), not " +
+                         std::to_string(wanted.safekeepers.size()),
+                     "the number is chosen when a system is first started; `bough safekeeper` changes it while it runs"};
     }
     if (running && stored && wanted != *stored) {
         auto status = read_supervisor_status(files);
@@ -169,7 +170,8 @@ Result<void> introduce(const CommonOptions& common, const SystemSettings& settin
 }
 
 // In the child: the supervisor's process, detached from the terminal unless in the foreground.
-[[noreturn]] void run_supervisor(const SystemFiles& files, const std::vector<DaemonCommand>& commands, const files::Lock& lock) {
+[[noreturn]] void run_supervisor(const SystemFiles& files, const std::vector<DaemonCommand>& commands, const files::Lock& lock,
+                                 const std::filesystem::path& programs, const std::string& bindir) {
     ::setsid();
     int null = ::open("/dev/null", O_RDONLY);
     int log = ::open((files.log_directory() / "supervisor.log").c_str(), O_CREAT | O_APPEND | O_WRONLY, 0600);
@@ -181,7 +183,8 @@ Result<void> introduce(const CommonOptions& common, const SystemSettings& settin
     if (::chdir("/") != 0) ::_exit(1);
     auto pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(lock.descriptor(), 0) != 0 || ::pwrite(lock.descriptor(), pid.data(), pid.size(), 0) < 0) ::_exit(1);
-    ::_exit(supervise(files, commands));
+    // What changes later are the safekeepers; the rest stays as this command was given it.
+    ::_exit(supervise(files, commands, [&](const SystemSettings& changed) { return daemon_commands(files, changed, programs, bindir); }));
 }
 
 int stay_in_foreground(pid_t supervisor, const sigset_t& signals) {
@@ -229,12 +232,12 @@ Result<int> up(const CommonOptions& common, const UpOptions& options) {
 
     sigset_t signals;
     sigemptyset(&signals);
-    for (int signal : {SIGTERM, SIGINT, SIGCHLD}) sigaddset(&signals, signal);
+    for (int signal : {SIGTERM, SIGINT, SIGCHLD, SIGHUP}) sigaddset(&signals, signal);
     sigprocmask(SIG_BLOCK, &signals, nullptr);
     ::unlink(files.supervisor().c_str());
     pid_t supervisor = ::fork();
     if (supervisor < 0) return io_error("fork", errno);
-    if (supervisor == 0) run_supervisor(files, commands, lock);
+    if (supervisor == 0) run_supervisor(files, commands, lock, programs, bindir);
     auto ready = wait_until_ready(files, commands, supervisor);
     if (ready) ready = introduce(common, settings);
     if (!ready) {
@@ -251,7 +254,7 @@ Result<int> up(const CommonOptions& common, const UpOptions& options) {
 void add_up(CLI::App& app, CommonOptions& common, Action& action) {
     auto options = std::make_shared<UpOptions>();
     auto* verb = app.add_subcommand("up", "Start a system on this machine, with a first project, and print a connection string. Does nothing to one that runs");
-    verb->add_option("--safekeepers", options->safekeepers, "1 or 3; chosen at the first start (default: 1)")->check(CLI::IsMember({1, 3}));
+    verb->add_option("--safekeepers", options->safekeepers, "1 or 3; chosen at the first start (default: 1). `bough safekeeper` changes it later")->check(CLI::IsMember({1, 3}));
     verb->add_option("--api-port", options->api_port, "Port of the HTTP API on 127.0.0.1 (default: 8432)")->check(CLI::Range(1, 65535));
     verb->add_option("--sql-port", options->sql_port, "First SQL port on 127.0.0.1; each branch has the next free one (default: 55432)")->check(CLI::Range(1024, 65535));
     verb->add_option("--pg-bindir", options->bindir, "Directory of Postgres 15's programs (default: $BOUGH_PG_BINDIR, else Debian's)");

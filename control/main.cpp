@@ -10,6 +10,7 @@
 #include "base/notify.hpp"
 #include "control/api/api.hpp"
 #include "control/branching/names.hpp"
+#include "control/membership/membership_changes.hpp"
 #include "files/files.hpp"
 #include "http/server.hpp"
 
@@ -90,15 +91,14 @@ Result<void> run(const Options& options, const sigset_t& signals) {
         BOUGH_ASSIGN(auto safekeeper, parse_safekeeper(text));
         safekeepers.push_back(std::move(safekeeper));
     }
-    if (safekeepers.size() != 1 && safekeepers.size() != 3 && safekeepers.size() != 5)
-        return Error{ErrorCode::invalid_argument, std::to_string(safekeepers.size()) + " safekeepers were named", "name 1, 3 or 5 with --safekeeper"};
     for (const auto& directory : {options.compute_dir, options.log_dir, options.socket_dir}) BOUGH_TRY(files::make_directories(directory));
     BOUGH_ASSIGN(auto key, api_key(options.api_key_file));
     BOUGH_ASSIGN(auto catalog, Catalog::open(options.data_dir + "/catalog"));
 
-    Quorum quorum(std::move(safekeepers));
+    Safekeepers known_safekeepers(*catalog);
+    BOUGH_TRY(known_safekeepers.introduce(safekeepers));
     PageserverClient pageserver(admin);
-    IngestCatchup catchup(*catalog, pageserver, quorum);
+    IngestCatchup catchup(*catalog, pageserver, known_safekeepers);
     ComputeOptions compute_options;
     compute_options.bindir = options.bindir;
     compute_options.extension = options.extension;
@@ -106,17 +106,20 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     compute_options.directory = options.compute_dir;
     compute_options.log_directory = options.log_dir;
     compute_options.socket_directory = options.socket_dir;
-    Computes computes(compute_options, *catalog, pageserver, quorum, catchup);
-    Branching branching(*catalog, pageserver, quorum, catchup, computes, options.sql_port);
+    Computes computes(compute_options, *catalog, pageserver, known_safekeepers, catchup);
+    Branching branching(*catalog, pageserver, known_safekeepers, catchup, computes, options.sql_port);
     computes.adopt();
-    Api api(key, new_password(), *catalog, branching, computes);
+    MembershipChanges membership(*catalog, known_safekeepers, computes);
+    Api api(key, new_password(), *catalog, branching, computes, known_safekeepers, membership);
     http::ServerOptions server_options;
     server_options.handler_threads = 16;
     BOUGH_ASSIGN(auto server, http::Server::start(api_address, [&](const http::Request& request) { return api.handle(request); }, server_options));
     spdlog::info("control serves the API on {}", options.api);
     notify_ready();
+    membership.start();
     run_until_signalled(computes, branching, signals);
     notify_stopping();
+    membership.stop();
     spdlog::info("control is stopping");
     computes.stop_all();
     return {};

@@ -69,7 +69,7 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     BOUGH_ASSIGN(wal.token, read_token(options.token_file));
     std::error_code failed;
     auto data_dir = std::filesystem::absolute(options.data_dir, failed);
-    BOUGH_ASSIGN(const auto lock, open_data_directory(data_dir));
+    BOUGH_ASSIGN(const auto directory, open_data_directory(data_dir));
 
     // What comes later uses what came before, and ends first.
     exchange::PositionExchange exchange(admin_address.to_string());
@@ -77,11 +77,13 @@ Result<void> run(const Options& options, const sigset_t& signals) {
                                                        std::chrono::milliseconds(options.reserve_step_ms),
                                                        [&exchange](Branch& branch) { exchange.tell_peers(branch); }}));
     BOUGH_ASSIGN(const auto wal_listener, serve::WalListener::start(wal, *branches));
-    auto router = admin::make_router({*branches, exchange, *wal_listener, admin_address.to_string(), random_id()});
+    auto router = admin::make_router({*branches, exchange, *wal_listener, admin_address.to_string(), random_id(), directory.identity});
     http::ServerOptions admin_options;
     admin_options.handler_threads = kAdminThreads;
     exchange.start(*branches);
-    BOUGH_ASSIGN(auto admin, http::Server::start(admin_address, [&router](const http::Request& request) { return router.dispatch(request); },
+    BOUGH_ASSIGN(auto admin, http::Server::start(admin_address, [&](const http::Request& request) {
+                     return admin::answer(router, directory.identity, request);
+                 },
                                                  admin_options));
     branches->start();
     spdlog::info("safekeeper {} keeps {} branches in {}", options.name, branches->names().size(), data_dir.string());

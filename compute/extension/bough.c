@@ -7,6 +7,7 @@
 #include "manifest.h"
 #include "overlay.h"
 #include "presence.h"
+#include "quorum_setting.h"
 #include "redo.h"
 #include "relation_sizes.h"
 #include "settings.h"
@@ -50,6 +51,7 @@ become_compute(void)
 	bough_relation_sizes_install();
 	bough_base_backup_refuse();
 	bough_database_commands_install();
+	bough_quorum_setting_protect();
 
 	next_shmem_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shared_memory;

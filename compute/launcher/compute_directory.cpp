@@ -1,5 +1,6 @@
 #include "compute/launcher/compute_directory.hpp"
 
+#include <algorithm>
 #include <span>
 
 #include "files/files.hpp"
@@ -51,12 +52,29 @@ Result<void> write_log_end(const std::filesystem::path& directory, const Directo
 
 }  // namespace
 
+namespace {
+
+// The quorum is no setting of the user's: one that was written where ALTER SYSTEM could still do so has no say.
+std::string without_quorum(const std::string& altered) {
+    std::string result;
+    for (std::size_t at = 0; at < altered.size();) {
+        auto end = std::min(altered.find('\n', at), altered.size() - 1) + 1;
+        if (altered.compare(at, 25, "synchronous_standby_names") != 0) result += altered.substr(at, end - at);
+        at = end;
+    }
+    return result;
+}
+
+}  // namespace
+
 std::filesystem::path kept_settings(const std::filesystem::path& directory) { return directory.string() + ".auto.conf"; }
 
 Result<std::string> altered_settings(const std::filesystem::path& directory) {
     auto own = files::read(directory / kAlterSystem);
     // A making that was interrupted leaves a directory without it.
-    return own || own.error().code != ErrorCode::not_found ? own : files::read(kept_settings(directory));
+    if (!own && own.error().code == ErrorCode::not_found) own = files::read(kept_settings(directory));
+    if (!own) return own;
+    return without_quorum(*own);
 }
 
 Result<void> make_directory(const std::filesystem::path& directory, const DirectoryContent& content) {

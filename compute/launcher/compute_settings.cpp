@@ -37,7 +37,10 @@ constexpr std::string_view kDefaults =
     "lc_numeric = 'C.UTF-8'\n"
     "lc_time = 'C.UTF-8'\n"
     "default_text_search_config = 'pg_catalog.english'\n"
-    "log_line_prefix = '%m [%p] %q%u@%d '\n";
+    "log_line_prefix = '%m [%p] %q%u@%d '\n"
+    "include 'bough/quorum.conf'\n";
+
+constexpr const char* kQuorumFile = "bough/quorum.conf";
 
 // The Unix socket lies in a directory of mode 0700: who reaches it is the operator. Over TCP nobody becomes superuser.
 std::string host_based_authentication() {
@@ -50,15 +53,21 @@ std::string host_based_authentication() {
            "host all all all scram-sha-256\n";
 }
 
-std::string quorum(const std::vector<std::string>& safekeepers) {
-    std::string names;
-    for (const auto& name : safekeepers) names += (names.empty() ? "" : ",") + ("bough_" + name);
-    return "ANY " + std::to_string(safekeepers.size() / 2 + 1) + " (" + names + ")";
-}
-
 }  // namespace
 
-Result<void> write_settings(const std::filesystem::path& directory, const Settings&) {
+std::string synchronous_standby_names(const StandbyQuorum& quorum) {
+    std::string names;
+    for (const auto& name : quorum.standbys) names += (names.empty() ? "" : ",") + ("bough_" + name);
+    return "ANY " + std::to_string(quorum.count) + " (" + names + ")";
+}
+
+Result<void> write_quorum(const std::filesystem::path& directory, const StandbyQuorum& quorum) {
+    BOUGH_TRY(files::make_directories((directory / kQuorumFile).parent_path()));
+    return files::write_atomically(directory / kQuorumFile, "synchronous_standby_names = '" + synchronous_standby_names(quorum) + "'\n");
+}
+
+Result<void> write_settings(const std::filesystem::path& directory, const Settings& settings) {
+    BOUGH_TRY(write_quorum(directory, settings.quorum));
     BOUGH_TRY(files::write(directory / "postgresql.conf", kDefaults));
     BOUGH_TRY(files::write(directory / "pg_hba.conf", host_based_authentication()));
     BOUGH_TRY(files::write(directory / "pg_ident.conf", ""));
@@ -78,8 +87,7 @@ std::vector<std::string> fixed_settings(const Settings& settings) {
         {"port", std::to_string(settings.port)},
         {"unix_socket_directories", list_item(settings.socket_directory.string())},
         {"unix_socket_permissions", "0700"},
-        // Durability is the quorum's; local files are never recovered from (design: full_page_writes and fsync off).
-        {"synchronous_standby_names", quorum(settings.safekeepers)},
+        // Durability is the quorum's (write_quorum); local files are never recovered from (design: full_page_writes and fsync off).
         {"fsync", "off"},
         {"full_page_writes", "off"},
         {"wal_level", "replica"},

@@ -12,6 +12,13 @@
 
 namespace bough::compute {
 
+// A commit waits for any `count` of these safekeepers, which are named without the "bough_" of their standbys' names.
+struct StandbyQuorum {
+    std::size_t count = 0;
+    std::vector<std::string> standbys;
+    bool operator==(const StandbyQuorum&) const = default;
+};
+
 struct Settings {
     ProjectId project;
     BranchId branch;
@@ -22,16 +29,24 @@ struct Settings {
     std::filesystem::path socket_directory;   // of mode 0700: who can reach it is the operator
     std::string listen_address = "127.0.0.1"; // for SQL clients, who authenticate with SCRAM
     std::uint16_t port = 0;
-    std::vector<std::string> safekeepers;     // their names; a commit waits for a majority of them
+    StandbyQuorum quorum;                     // at its start; write_quorum() changes it
 };
 
 // The superuser's name in every cluster.
 inline constexpr const char* kSuperuser = "postgres";
 
-// Writes postgresql.conf (defaults that a user may override by ALTER SYSTEM), pg_hba.conf and pg_ident.conf.
+// Writes postgresql.conf (defaults that a user may override by ALTER SYSTEM), pg_hba.conf and pg_ident.conf, and the quorum's file.
 Result<void> write_settings(const std::filesystem::path& directory, const Settings& settings);
 
-// Command line options ("-c name=value" pairs) for what correctness rests on: they win over every file.
+// The value of synchronous_standby_names: "ANY 2 (bough_sk1,bough_sk2,bough_sk3)".
+std::string synchronous_standby_names(const StandbyQuorum& quorum);
+
+// Rewrites the file of the one correctness setting that changes while the server runs, whole or not at all. It is in force once the
+// server has read it (SIGHUP), in processes that began after that.
+Result<void> write_quorum(const std::filesystem::path& directory, const StandbyQuorum& quorum);
+
+// Command line options ("-c name=value" pairs) for what correctness rests on and does not change: they win over every file. (The quorum
+// has a file instead; the extension refuses to have it overridden by ALTER SYSTEM.)
 std::vector<std::string> fixed_settings(const Settings& settings);
 
 // A libpq connection string of the superuser through the Unix socket.

@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 
 #include "base/timestamp.hpp"
+#include "control/api/safekeeper_views.hpp"
 #include "control/api/views.hpp"
 #include "json/fields.hpp"
 
@@ -48,10 +49,31 @@ Result<BranchPoint> branch_point(const json::object& fields) {
     return point;
 }
 
+// {"add": {"name", "admin", "wal"}, "remove": name}; of one that is known the name is enough.
+Result<MembershipChange> membership_change(const json::object& fields) {
+    MembershipChange change;
+    BOUGH_ASSIGN(change.remove, json::string_field_or(fields, "remove", ""));
+    if (const auto* wanted = fields.if_contains("add"); wanted == nullptr || wanted->is_null()) return change;
+    BOUGH_ASSIGN(auto add, json::object_field(fields, "add"));
+    SafekeeperAddress address;
+    BOUGH_ASSIGN(address.name, json::string_field(add, "name"));
+    BOUGH_ASSIGN(address.wal, json::string_field_or(add, "wal", ""));
+    BOUGH_ASSIGN(auto admin, json::string_field_or(add, "admin", ""));
+    if (admin.empty() != address.wal.empty())
+        return Error{ErrorCode::invalid_argument, "an address of a safekeeper has both \"admin\" and \"wal\"", {}};
+    if (!admin.empty()) {
+        BOUGH_ASSIGN(address.admin, net::Address::parse(admin));
+    }
+    change.add = std::move(address);
+    return change;
+}
+
 }  // namespace
 
-Api::Api(std::string api_key, std::string boot_id, Catalog& catalog, Branching& branching, Computes& computes)
-    : api_key_(std::move(api_key)), boot_id_(std::move(boot_id)), catalog_(catalog), branching_(branching), computes_(computes) {
+Api::Api(std::string api_key, std::string boot_id, Catalog& catalog, Branching& branching, Computes& computes, Safekeepers& safekeepers,
+         MembershipChanges& membership)
+    : api_key_(std::move(api_key)), boot_id_(std::move(boot_id)), catalog_(catalog), branching_(branching), computes_(computes),
+      safekeepers_(safekeepers), membership_(membership) {
     router_.add("GET", "/status", [this](const Request&, const PathParameters&) {
         return answer(200, {{"boot_id", boot_id_}, {"version", BOUGH_VERSION}, {"pid", ::getpid()}});
     });
@@ -59,6 +81,7 @@ Api::Api(std::string api_key, std::string boot_id, Catalog& catalog, Branching& 
     add_projects();
     add_branches();
     add_endpoints();
+    add_safekeepers();
 }
 
 Response Api::handle(const Request& request) const {
@@ -159,6 +182,29 @@ void Api::add_endpoints() {
         auto superuser = request.query.find("superuser");
         bool as_superuser = superuser != request.query.end() && superuser->second == "true";
         return answer(200, {{"uri", as_superuser ? computes_.superuser_url(branch) : computes_.owner_url(project, branch)}});
+    }));
+}
+
+void Api::add_safekeepers() {
+    auto root = std::string(kRoot) + "/{project}/safekeepers";
+    auto view = [this](const PathParameters& p, unsigned status) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        BOUGH_ASSIGN(auto shown, safekeepers_view(catalog_, safekeepers_, membership_, project));
+        return answer(status, shown);
+    };
+    router_.add("GET", root, route([view](const Request&, const PathParameters& p) { return view(p, 200); }));
+    // Accepted is not done: `change` is null in the list when it is.
+    router_.add("POST", root, route([this, view](const Request& request, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        BOUGH_ASSIGN(auto body, json::parse_object(request.body));
+        BOUGH_ASSIGN(auto change, membership_change(body));
+        BOUGH_TRY(membership_.begin(project.id, change));
+        return view(p, 202);
+    }));
+    router_.add("DELETE", root + "/change", route([this, view](const Request&, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        BOUGH_TRY(membership_.call_off(project.id));
+        return view(p, 202);
     }));
 }
 

@@ -7,6 +7,7 @@
 #include "control/branching/branching.hpp"
 #include "control/catalog/catalog.hpp"
 #include "control/computes/computes.hpp"
+#include "control/membership/membership_changes.hpp"
 #include "http/router.hpp"
 
 namespace bough::control {
@@ -15,19 +16,23 @@ namespace bough::control {
 class Api {
 public:
     // Requests must carry `api_key` as bearer, but for GET /status.
-    Api(std::string api_key, std::string boot_id, Catalog& catalog, Branching& branching, Computes& computes);
+    Api(std::string api_key, std::string boot_id, Catalog& catalog, Branching& branching, Computes& computes, Safekeepers& safekeepers,
+        MembershipChanges& membership);
     http::Response handle(const http::Request& request) const;
 
 private:
     void add_projects();
     void add_branches();
     void add_endpoints();
+    void add_safekeepers();
 
     std::string api_key_;
     std::string boot_id_;
     Catalog& catalog_;
     Branching& branching_;
     Computes& computes_;
+    Safekeepers& safekeepers_;
+    MembershipChanges& membership_;
     http::Router router_;
 };
 

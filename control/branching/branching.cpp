@@ -33,7 +33,10 @@ Result<ProjectRow> Branching::create_project(const NewProject& wanted) {
     BOUGH_TRY(check_sql_name(wanted.database, "database"));
     BOUGH_TRY(check_sql_name(wanted.owner, "role"));
     ProjectRow project{new_project_id(), wanted.name,     new_system_id(), now_us(),       RowState::creating,
-                       new_branch_id(),  wanted.database, wanted.owner,    new_password(), false};
+                       new_branch_id(),  wanted.database, wanted.owner,    new_password(), false,
+                       {safekeepers_.for_new_project(), {}, false, false}};
+    if (project.safekeepers.members.empty())
+        return Error{ErrorCode::failed_precondition, "there is no safekeeper for a new project: all known ones are leaving", "name another with --safekeeper"};
     BOUGH_TRY(catalog_.add(project));
     auto undo = [&](const Error& error) {
         if (auto undone = erase_project(project); !undone) spdlog::warn("project {}: {}", project.id.str(), undone.error().message);
@@ -73,7 +76,8 @@ Result<void> Branching::erase_project(const ProjectRow& project) {
 }
 
 Result<Tip> Branching::tip_of(const BranchRow& branch) {
-    BOUGH_ASSIGN(auto tip, quorum_.tip(branch.project, branch.id));
+    BOUGH_ASSIGN(auto quorum, safekeepers_.of(branch.project));
+    BOUGH_ASSIGN(auto tip, quorum.tip(branch.project, branch.id));
     if (tip.none) tip.end = {branch.lsn, branch.prev_lsn};
     if (!tip.committed) {
         // It may be known to a minority only. What a majority comes to have, the pageserver comes to have.
@@ -110,7 +114,8 @@ Result<Position> Branching::resolve(const BranchRow& parent, BranchPoint point) 
     if (*point.lsn == parent.lsn) return Position{parent.lsn, parent.prev_lsn};
     // Any byte position is welcome: the branch leaves at the end of the last record that is whole there. Only logs of the newest
     // term are asked: what an older one has at its end may never have been committed.
-    BOUGH_ASSIGN(auto newest, quorum_.newest_logs(parent.project, parent.id));
+    BOUGH_ASSIGN(auto quorum, safekeepers_.of(parent.project));
+    BOUGH_ASSIGN(auto newest, quorum.newest_logs(parent.project, parent.id));
     Error last{ErrorCode::unavailable, "no safekeeper answers", {}};
     for (auto* member : newest.members) {
         auto boundary = member->boundary(parent.project, parent.id, *point.lsn);
@@ -160,7 +165,8 @@ Result<void> Branching::erase_branch(const BranchRow& branch, bool in_pageserver
         auto deleted = pageserver_.delete_branch(branch.project, branch.id);
         if (!gone(deleted)) return deleted;
     }
-    for (const auto& member : quorum_.members()) {
+    BOUGH_ASSIGN(auto quorum, safekeepers_.of(branch.project));
+    for (const auto& member : quorum.members()) {
         auto deleted = member->delete_branch(branch.project, branch.id);
         // One that is away keeps some dead WAL; it must not keep the branch.
         if (!gone(deleted)) spdlog::warn("branch {}: safekeeper {}: {}", branch.id.str(), member->address().name, deleted.error().message);
@@ -169,9 +175,9 @@ Result<void> Branching::erase_branch(const BranchRow& branch, bool in_pageserver
     return catalog_.remove(branch);
 }
 
-Branching::Branching(Catalog& catalog, PageserverClient& pageserver, const Quorum& quorum, IngestCatchup& catchup, Computes& computes,
+Branching::Branching(Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, IngestCatchup& catchup, Computes& computes,
                      std::uint16_t first_sql_port)
-    : catalog_(catalog), pageserver_(pageserver), quorum_(quorum), catchup_(catchup), computes_(computes), first_sql_port_(first_sql_port) {
+    : catalog_(catalog), pageserver_(pageserver), safekeepers_(safekeepers), catchup_(catchup), computes_(computes), first_sql_port_(first_sql_port) {
     for (const auto& branch : catalog_.branches())
         if (branch.state != RowState::ready) interrupted_branches_.push_back(branch);
     for (const auto& project : catalog_.projects())

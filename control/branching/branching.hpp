@@ -10,7 +10,7 @@
 #include "control/computes/computes.hpp"
 #include "control/storage/ingest_catchup.hpp"
 #include "control/storage/pageserver_client.hpp"
-#include "control/storage/quorum.hpp"
+#include "control/storage/safekeepers.hpp"
 
 namespace bough::control {
 
@@ -30,7 +30,7 @@ struct BranchPoint {
 class Branching {
 public:
     // Before requests are served: every row that is not ready then is a leftover.
-    Branching(Catalog& catalog, PageserverClient& pageserver, const Quorum& quorum, IngestCatchup& catchup, Computes& computes,
+    Branching(Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, IngestCatchup& catchup, Computes& computes,
               std::uint16_t first_sql_port);
 
     // Undoes what a crash left half created and finishes what it left half deleted; what that is, is noted at construction. True
@@ -53,7 +53,7 @@ private:
 
     Catalog& catalog_;
     PageserverClient& pageserver_;
-    const Quorum& quorum_;
+    Safekeepers& safekeepers_;
     IngestCatchup& catchup_;
     Computes& computes_;
     std::uint16_t first_sql_port_;

@@ -15,6 +15,7 @@ constexpr std::string_view kFormatKey = "format";
 constexpr std::string_view kFormat = "1";
 
 std::string key_of(const ProjectId& id) { return "p/" + id.str(); }
+std::string key_of(const SafekeeperRow& row) { return "s/" + row.name; }
 std::string key_of(const BranchRow& row) { return "b/" + row.project.str() + "/" + row.id.str(); }
 
 Error store_error(const std::string& what, const rocksdb::Status& status) {
@@ -68,6 +69,10 @@ Result<void> Catalog::load() {
             auto row = project_row(*fields);
             if (!row) return damaged(row.error());
             projects_.emplace(row->id, *row);
+        } else if (key.starts_with("s/")) {
+            auto row = safekeeper_row(*fields);
+            if (!row) return damaged(row.error());
+            safekeepers_.emplace(row->name, *row);
         } else {
             auto row = branch_row(*fields);
             if (!row) return damaged(row.error());
@@ -122,9 +127,40 @@ Result<void> Catalog::add(const ProjectRow& row) {
 
 Result<void> Catalog::put(const ProjectRow& row) {
     std::lock_guard lock(mutex_);
-    if (!projects_.contains(row.id)) return Error{ErrorCode::not_found, "project \"" + row.name + "\" was deleted", {}};
-    BOUGH_TRY(write(key_of(row.id), boost::json::serialize(to_json(row))));
-    projects_.insert_or_assign(row.id, row);
+    auto found = projects_.find(row.id);
+    if (found == projects_.end()) return Error{ErrorCode::not_found, "project \"" + row.name + "\" was deleted", {}};
+    // Whoever puts a row has read it a while ago; the safekeepers may have been changed since.
+    auto changed = row;
+    changed.safekeepers = found->second.safekeepers;
+    BOUGH_TRY(write(key_of(row.id), boost::json::serialize(to_json(changed))));
+    found->second = std::move(changed);
+    return {};
+}
+
+Result<void> Catalog::put(const ProjectId& project, const Membership& before, const Membership& after) {
+    std::lock_guard lock(mutex_);
+    auto found = projects_.find(project);
+    if (found == projects_.end()) return Error{ErrorCode::not_found, "project \"" + project.str() + "\" was deleted", {}};
+    if (found->second.safekeepers != before)
+        return Error{ErrorCode::failed_precondition, "the safekeepers of project \"" + found->second.name + "\" were changed meanwhile", {}};
+    auto changed = found->second;
+    changed.safekeepers = after;
+    BOUGH_TRY(write(key_of(project), boost::json::serialize(to_json(changed))));
+    found->second = std::move(changed);
+    return {};
+}
+
+std::vector<SafekeeperRow> Catalog::safekeepers() const {
+    std::lock_guard lock(mutex_);
+    std::vector<SafekeeperRow> result;
+    for (const auto& [name, row] : safekeepers_) result.push_back(row);
+    return result;
+}
+
+Result<void> Catalog::put(const SafekeeperRow& row) {
+    std::lock_guard lock(mutex_);
+    BOUGH_TRY(write(key_of(row), boost::json::serialize(to_json(row))));
+    safekeepers_.insert_or_assign(row.name, row);
     return {};
 }
 

@@ -29,7 +29,7 @@ public:
     Result<ProjectRow> project(const std::string& id_or_name) const;
     // already_exists when a project has that name.
     Result<void> add(const ProjectRow& row);
-    // Changes a row that is there; not_found when it is not (any more).
+    // Changes a row that is there, but for its safekeepers; not_found when it is not (any more).
     Result<void> put(const ProjectRow& row);
     Result<void> remove(const ProjectId& id);
 
@@ -45,6 +45,12 @@ public:
     Result<BranchRow> begin_deletion(const BranchRow& row);
     Result<void> remove(const BranchRow& row);
 
+    std::vector<SafekeeperRow> safekeepers() const;
+    // Adds or changes it.
+    Result<void> put(const SafekeeperRow& row);
+    // Changes only the project's safekeepers, and only from `before`: failed_precondition when they were changed meanwhile.
+    Result<void> put(const ProjectId& project, const Membership& before, const Membership& after);
+
 private:
     Catalog();
     Result<void> load();
@@ -56,6 +62,7 @@ private:
     // Guarded by mutex_.
     std::map<ProjectId, ProjectRow> projects_;
     std::map<std::pair<ProjectId, BranchId>, BranchRow> branches_;
+    std::map<std::string, SafekeeperRow> safekeepers_;
 };
 
 }  // namespace bough::control

@@ -95,5 +95,25 @@ TEST_F(CatalogTest, a_catalog_in_use_is_refused) {
     EXPECT_NE(second.error().message.find(directory_.string()), std::string::npos);
 }
 
+TEST_F(CatalogTest, safekeepers_of_a_project_are_changed_only_from_what_they_were) {
+    auto row = project("p1", "First");
+    row.safekeepers = {{"sk1"}, {}, false, false};
+    ASSERT_TRUE(catalog_->add(row).has_value());
+    const Membership changing{{"sk1"}, {"sk1", "sk2"}, false, false};
+    ASSERT_TRUE(catalog_->put(row.id, row.safekeepers, changing).has_value());
+    EXPECT_EQ(catalog_->put(row.id, row.safekeepers, {{"sk9"}, {}, false, false}).error().code, ErrorCode::failed_precondition);
+    // Whoever puts the project for another reason has read it before.
+    row.owner_made = true;
+    ASSERT_TRUE(catalog_->put(row).has_value());
+    ASSERT_TRUE(catalog_->put(SafekeeperRow{"sk2", "unix:/run/sk2.sock", "host=/run port=2", "0123", true}).has_value());
+    reopen();
+    auto read = catalog_->project("p1");
+    ASSERT_TRUE(read.has_value());
+    EXPECT_TRUE(read->owner_made);
+    EXPECT_EQ(read->safekeepers, changing);
+    ASSERT_EQ(catalog_->safekeepers().size(), 1u);
+    EXPECT_EQ(catalog_->safekeepers().front(), (SafekeeperRow{"sk2", "unix:/run/sk2.sock", "host=/run port=2", "0123", true}));
+}
+
 }  // namespace
 }  // namespace bough::control

@@ -21,7 +21,39 @@ Result<RowState> state_of(const json::object& from) {
     return Error{ErrorCode::corrupt, "unknown row state \"" + text + "\"", {}};
 }
 
+json::array names_array(const std::vector<std::string>& names) {
+    json::array list;
+    for (const auto& name : names) list.emplace_back(name);
+    return list;
+}
+
+Result<std::vector<std::string>> names_in(const json::object& from, std::string_view name) {
+    std::vector<std::string> names;
+    const auto* found = from.if_contains(name);
+    if (!found) return names;
+    if (!found->is_array()) return Error{ErrorCode::corrupt, "field \"" + std::string(name) + "\" is no list", {}};
+    for (const auto& item : found->get_array()) {
+        if (!item.is_string()) return Error{ErrorCode::corrupt, "field \"" + std::string(name) + "\" lists no names", {}};
+        names.emplace_back(item.get_string());
+    }
+    return names;
+}
+
 }  // namespace
+
+json::object to_json(const SafekeeperRow& row) {
+    return {{"name", row.name}, {"admin", row.admin}, {"wal", row.wal}, {"identity", row.identity}, {"leaving", row.leaving}};
+}
+
+Result<SafekeeperRow> safekeeper_row(const json::object& from) {
+    SafekeeperRow row;
+    BOUGH_ASSIGN(row.name, json::string_field(from, "name"));
+    BOUGH_ASSIGN(row.admin, json::string_field(from, "admin"));
+    BOUGH_ASSIGN(row.wal, json::string_field(from, "wal"));
+    BOUGH_ASSIGN(row.identity, json::string_field_or(from, "identity", ""));
+    BOUGH_ASSIGN(row.leaving, json::bool_field(from, "leaving"));
+    return row;
+}
 
 json::object to_json(const ProjectRow& row) {
     return {{"id", row.id.str()},
@@ -33,7 +65,11 @@ json::object to_json(const ProjectRow& row) {
             {"database", row.database},
             {"owner", row.owner},
             {"owner_password", row.owner_password},
-            {"owner_made", row.owner_made}};
+            {"owner_made", row.owner_made},
+            {"safekeepers", names_array(row.safekeepers.members)},
+            {"safekeepers_next", names_array(row.safekeepers.next)},
+            {"safekeepers_settling", row.safekeepers.settling},
+            {"safekeepers_returning", row.safekeepers.returning}};
 }
 
 json::object to_json(const BranchRow& row) {
@@ -64,8 +100,14 @@ Result<ProjectRow> project_row(const json::object& from) {
     BOUGH_ASSIGN(auto owner, json::string_field(from, "owner"));
     BOUGH_ASSIGN(auto owner_password, json::string_field(from, "owner_password"));
     BOUGH_ASSIGN(auto owner_made, json::bool_field(from, "owner_made"));
+    // Rows of a time when the safekeepers were those of the system have none.
+    Membership safekeepers;
+    BOUGH_ASSIGN(safekeepers.members, names_in(from, "safekeepers"));
+    BOUGH_ASSIGN(safekeepers.next, names_in(from, "safekeepers_next"));
+    BOUGH_ASSIGN(safekeepers.settling, json::bool_field_or(from, "safekeepers_settling", false));
+    BOUGH_ASSIGN(safekeepers.returning, json::bool_field_or(from, "safekeepers_returning", false));
     return ProjectRow{id,       name,     SystemId{std::strtoull(system_id.c_str(), nullptr, 10)}, static_cast<std::int64_t>(created_at_us), state,
-                      default_branch, database, owner, owner_password, owner_made};
+                      default_branch, database, owner, owner_password, owner_made, safekeepers};
 }
 
 Result<BranchRow> branch_row(const json::object& from) {

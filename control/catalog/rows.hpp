@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/json/object.hpp>
 
@@ -17,6 +18,16 @@ namespace bough::control {
 // after a crash nothing is half there: the first is undone at the next start, the second is finished.
 enum class RowState { creating, ready, deleting };
 
+// Who keeps the WAL of a project's branches, by name, and towards whom that is being changed. Each branch's safekeepers hold the
+// configuration that is in force for it; this is what their launchers begin with and what branches are brought to.
+struct Membership {
+    std::vector<std::string> members;
+    std::vector<std::string> next;  // empty when no change is under way
+    bool settling = false;          // every branch is at `next`; from now on new ones begin there, too
+    bool returning = false;         // the change was called off: branches are brought back to `members`
+    bool operator==(const Membership&) const = default;
+};
+
 struct ProjectRow {
     ProjectId id;
     std::string name;
@@ -28,6 +39,7 @@ struct ProjectRow {
     std::string owner;           // role name
     std::string owner_password;  // the catalog's files have mode 0600 in a directory of 0700
     bool owner_made = false;     // the role exists in the root branch's cluster
+    Membership safekeepers = {};
 };
 
 struct BranchRow {
@@ -44,9 +56,21 @@ struct BranchRow {
     bool compute_wanted = false;   // the compute is to run: after a restart of the system it is started again
 };
 
+// A safekeeper that this system knows of.
+struct SafekeeperRow {
+    std::string name;
+    std::string admin;    // address of its admin HTTP
+    std::string wal;      // libpq conninfo of its WAL service
+    std::string identity = {};  // of its data, as it was found first; empty: it has not been asked yet
+    bool leaving = false; // it was removed or replaced somewhere: nothing new is given to it, and its name is not used again
+    bool operator==(const SafekeeperRow&) const = default;
+};
+
 boost::json::object to_json(const ProjectRow& row);
+boost::json::object to_json(const SafekeeperRow& row);
 boost::json::object to_json(const BranchRow& row);
 Result<ProjectRow> project_row(const boost::json::object& from);
+Result<SafekeeperRow> safekeeper_row(const boost::json::object& from);
 Result<BranchRow> branch_row(const boost::json::object& from);
 
 }  // namespace bough::control

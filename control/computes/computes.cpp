@@ -3,6 +3,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <optional>
+#include <set>
 #include <thread>
 
 #include <spdlog/spdlog.h>
@@ -13,6 +16,8 @@
 #include "control/computes/launch_record.hpp"
 #include "control/computes/owner_role.hpp"
 #include "control/computes/sql_port.hpp"
+#include "control/computes/branch_move.hpp"
+#include "control/computes/standby_quorum.hpp"
 #include "files/files.hpp"
 
 namespace bough::control {
@@ -22,6 +27,7 @@ constexpr std::uint64_t kSegmentBytes = 16ull << 20;
 constexpr auto kIngestTimeout = std::chrono::seconds(120);
 constexpr auto kFollowAgainAfter = std::chrono::seconds(10);
 constexpr auto kRestartPauseMax = std::chrono::seconds(30);
+constexpr auto kLookAgainAfter = std::chrono::seconds(2);
 
 std::string label(const BranchRow& branch) { return "project " + branch.project.str() + " branch " + branch.name + " (" + branch.id.str() + ")"; }
 
@@ -45,8 +51,10 @@ struct Computes::Compute {
     ComputeView seen;
 
     // Guarded by work.
-    BeginOrder order;
-    std::vector<bool> joined;
+    BeginOrder order;                 // of the running term; of the last election here when there is no compute
+    std::set<std::string> joined;     // who is known to be in it, with its newest configuration
+    std::chrono::steady_clock::time_point look_at;  // when it is asked again whether the term is still ours
+    Term known;                       // the newest term known to have begun, ours or not, when this process last won or tried to
     std::chrono::steady_clock::time_point retry_at;
     std::chrono::seconds retry_pause{1};
     std::string followed_by;  // boot id of the pageserver that was told to follow
@@ -71,8 +79,9 @@ struct Computes::Compute {
     }
 };
 
-Computes::Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, const Quorum& quorum, IngestCatchup& catchup)
-    : options_(std::move(options)), catalog_(catalog), pageserver_(pageserver), quorum_(quorum), catchup_(catchup) {}
+Computes::Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers,
+                   IngestCatchup& catchup)
+    : options_(std::move(options)), catalog_(catalog), pageserver_(pageserver), safekeepers_(safekeepers), catchup_(catchup) {}
 Computes::~Computes() = default;
 
 std::shared_ptr<Computes::Compute> Computes::compute_of(const BranchRow& branch) {
@@ -85,9 +94,13 @@ std::shared_ptr<Computes::Compute> Computes::compute_of(const BranchRow& branch)
 std::filesystem::path Computes::directory_of(const BranchRow& branch) const { return options_.directory / branch.project.str() / branch.id.str(); }
 std::filesystem::path Computes::log_of(const BranchRow& branch) const { return options_.log_directory / ("compute-" + branch.id.str() + ".log"); }
 
-compute::Settings Computes::settings_of(const BranchRow& branch, Lsn start_lsn, Term term) const {
-    return {branch.project,  branch.id, start_lsn, term, options_.pageserver, options_.extension, options_.socket_directory, "127.0.0.1", branch.port,
-            quorum_.names()};
+compute::Settings Computes::settings_of(const BranchRow& branch, const Elected& elected) const {
+    return {branch.project,  branch.id, elected.start.lsn, elected.term, options_.pageserver, options_.extension, options_.socket_directory, "127.0.0.1",
+            branch.port, standby_quorum(elected.order.configuration, elected.joined)};
+}
+
+std::string Computes::source_of(const BranchRow& branch) const {
+    return "host='" + options_.socket_directory.string() + "' port=" + std::to_string(branch.port) + " user=" + compute::kSuperuser;
 }
 
 std::string Computes::superuser_url(const BranchRow& branch) const {
@@ -132,9 +145,11 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
     // A server of a former start that nobody watched any more: its branch is about to be taken from it.
     if (auto left = compute::running_postmaster(directory)) compute::stop_postmaster(*left, compute::Shutdown::immediate, options_.stop_timeout);
     BOUGH_TRY(check_sql_port(branch.port));
-    BOUGH_TRY(ensure_kept(quorum_, catalog_, branch));
-    auto source = "host='" + options_.socket_directory.string() + "' port=" + std::to_string(branch.port) + " user=" + compute::kSuperuser;
-    BOUGH_ASSIGN(auto elected, elect(quorum_, branch, source));
+    BOUGH_ASSIGN(auto quorum, safekeepers_.of(branch.project));
+    BOUGH_TRY(ensure_kept(quorum, catalog_, branch));
+    for (const auto& position : quorum.positions(branch.project, branch.id))
+        if (position) compute.known = std::max(compute.known, position->configured_in);
+    BOUGH_ASSIGN(auto elected, elect(quorum, branch, source_of(branch)));
     catchup_.announce_commit(branch, elected.start.lsn);  // a majority has begun the term there
     BOUGH_TRY(catchup_.ancestors_of(branch, kIngestTimeout));
     BOUGH_TRY(catchup_.follow(branch));
@@ -143,11 +158,7 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
     Lsn segment{elected.start.lsn.value / kSegmentBytes * kSegmentBytes};
     std::string prefix;
     if (elected.start.lsn > segment) {
-        const auto& members = quorum_.members();
-        for (const auto& member : members) {
-            if (member.get() != elected.donor) continue;
-            BOUGH_ASSIGN(prefix, member->wal(branch.project, branch.id, segment, elected.start.lsn));
-        }
+        BOUGH_ASSIGN(prefix, elected.donor->wal(branch.project, branch.id, segment, elected.start.lsn));
     }
     if (branch.parent && !compute::altered_settings(directory)) {
         // A new branch begins with its parent's ALTER SYSTEM settings, as it does with its data.
@@ -159,7 +170,7 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
         }
     }
     BOUGH_TRY(compute::make_directory(directory, {basebackup, elected.start.lsn, elected.start.prev_lsn, prefix}));
-    auto settings = settings_of(branch, elected.start.lsn, elected.term);
+    auto settings = settings_of(branch, elected);
     BOUGH_TRY(compute::write_settings(directory, settings));
     BOUGH_TRY(write_launch_record(directory, {elected.term, elected.start.lsn, elected.start.prev_lsn, elected.order.history}));
     BOUGH_ASSIGN(pid_t pid, compute::start_postmaster(options_.bindir, directory, settings, log_of(branch)));
@@ -171,6 +182,8 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
     }
     compute.order = elected.order;
     compute.joined = elected.joined;
+    compute.known = elected.term;
+    compute.look_at = std::chrono::steady_clock::now() + kLookAgainAfter;
     compute.set_running(pid, elected.term, elected.start.lsn);
     spdlog::info("{}: compute runs (pid {}, port {}, term {}) from {} after {} ms", label(branch), pid, branch.port, elected.term.value,
                  elected.start.lsn.to_string(),
@@ -204,8 +217,9 @@ Result<void> Computes::stop_locked(Compute& compute, const BranchRow& branch) {
     // A fast shutdown lets walsenders hand everything, the shutdown checkpoint too, to the safekeepers before it ends.
     compute::stop_postmaster(seen.pid, compute::Shutdown::fast, options_.stop_timeout);
     compute.set(ComputeState::stopped);
-    fence(quorum_, branch);
-    if (auto tip = quorum_.tip(branch.project, branch.id); tip && tip->committed && !tip->none) {
+    BOUGH_ASSIGN(auto quorum, safekeepers_.of(branch.project));
+    fence(quorum, branch);
+    if (auto tip = quorum.tip(branch.project, branch.id); tip && tip->committed && !tip->none) {
         auto caught_up = pageserver_.wait(branch.project, branch.id, tip->end.lsn, std::chrono::seconds(5));
         if (!caught_up) spdlog::info("{}: the pageserver has not all WAL yet: {}", label(branch), caught_up.error().message);
     }
@@ -237,11 +251,12 @@ void Computes::adopt() {
         compute->order.term = record->term;
         compute->order.at = {record->start_lsn, record->prev_lsn};
         compute->order.history = record->history;
-        compute->order.source = "host='" + options_.socket_directory.string() + "' port=" + std::to_string(branch.port) + " user=" + compute::kSuperuser;
+        compute->order.source = source_of(branch);
         // Which members have begun the term is not known any more, and the log of one that has not may be another one: none is named,
         // so whoever joins takes it from one in which the term has begun.
         compute->order.donors.clear();
-        compute->joined.assign(quorum_.members().size(), false);
+        compute->joined.clear();
+        compute->known = record->term;
         compute->set_running(*pid, record->term, record->start_lsn);
         spdlog::info("{}: took over the running compute (pid {}, term {})", label(branch), *pid, record->term.value);
     }
@@ -270,6 +285,9 @@ void Computes::reconcile_branch(const BranchRow& branch, const std::string& page
     if (seen.state == ComputeState::stopped) {
         auto now = std::chrono::steady_clock::now();
         if (now < compute->retry_at) return;
+        if (auto quorum = safekeepers_.of(row->project);
+            quorum && yield_to_another(*compute, *row, quorum->positions(row->project, row->id)))
+            return;
         if (start_locked(*compute, *row)) {
             compute->retry_pause = std::chrono::seconds(1);
         } else {
@@ -290,17 +308,122 @@ void Computes::reconcile_branch(const BranchRow& branch, const std::string& page
         if (!told) spdlog::warn("{}: {}", label(branch), told.error().message);
         compute->follow_again_at = now + kFollowAgainAfter;
     }
-    auto project = catalog_.project(branch.project.str());
-    for (std::size_t i = 0; project && i < compute->joined.size(); ++i) {
-        if (compute->joined[i]) continue;
-        auto& member = *quorum_.members()[i];
-        auto order = compute->order;
-        std::erase_if(order.donors, [&](const SafekeeperAddress* donor) { return donor == &member.address(); });
-        auto joined = join(quorum_, member, *row, branch_start(*row, project->system_id), order);
-        compute->joined[i] = joined.has_value();
-        if (joined) spdlog::info("{}: safekeeper {} has joined term {}", label(branch), member.address().name, order.term.value);
-        else spdlog::debug("{}: safekeeper {}: {}", label(branch), member.address().name, joined.error().message);
+    auto quorum = safekeepers_.of(branch.project);
+    if (!quorum) return;
+    if (now >= compute->look_at) {
+        compute->look_at = now + kLookAgainAfter;
+        if (stop_fenced(*compute, *row, *quorum)) return;
     }
+    let_join(*compute, *row, *quorum);
+}
+
+void Computes::let_join(Compute& compute, const BranchRow& branch, const Quorum& quorum) {
+    auto project = catalog_.project(branch.project.str());
+    if (!project) return;
+    // After a restart of this process only the safekeepers know who counts.
+    if (compute.order.configuration.generation == 0) compute.order.configuration = quorum.in_force(quorum.positions(branch.project, branch.id));
+    for (const auto& name : everybody(compute.order.configuration)) {
+        if (compute.joined.contains(name) || quorum.find(name) == nullptr) continue;
+        auto joined = join(quorum, name, branch, branch_start(branch, project->system_id), compute.order);
+        if (joined) {
+            compute.joined.insert(name);
+            spdlog::info("{}: safekeeper {} has joined term {}", label(branch), name, compute.order.term.value);
+        } else {
+            spdlog::debug("{}: safekeeper {}: {}", label(branch), name, joined.error().message);
+        }
+    }
+}
+
+// A safekeeper that has promised a later term acknowledges nothing of this compute any more. When so many have that commits cannot be
+// acknowledged, the branch was taken from it: by somebody who has begun a term there, or by an election that came to nothing.
+bool Computes::stop_fenced(Compute& compute, const BranchRow& branch, const Quorum& quorum) {
+    auto seen = compute.view();
+    auto positions = quorum.positions(branch.project, branch.id);
+    std::set<std::string> possible;  // who follows this compute, or may come to
+    Term promised;
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+        if (!positions[i] || positions[i]->term <= seen.term) possible.insert(quorum.names()[i]);
+        else promised = std::max(promised, positions[i]->term);
+    }
+    if (is_quorum(quorum.in_force(positions), possible)) return false;
+    compute.set(ComputeState::stopping);
+    // What it has not committed by now is lost to it, so there is nothing to wait for.
+    compute::stop_postmaster(seen.pid, compute::Shutdown::immediate, options_.stop_timeout);
+    compute.set(ComputeState::stopped);
+    if (yield_to_another(compute, branch, positions)) return true;
+    auto why = "an election for term " + std::to_string(promised.value) + " came to nothing; the compute of term " +
+               std::to_string(seen.term.value) + " could commit nothing more and is started anew";
+    spdlog::error("{}: {}", label(branch), why);
+    compute.set_error(why);
+    return true;
+}
+
+bool Computes::yield_to_another(Compute& compute, const BranchRow& branch, const Positions& positions) {
+    const SafekeeperPosition* newest = nullptr;
+    for (const auto& position : positions)
+        if (position && (newest == nullptr || position->configured_in > newest->configured_in)) newest = &*position;
+    if (newest == nullptr || compute.known == Term{} || newest->configured_in <= compute.known || newest->source == source_of(branch)) return false;
+    auto why = "another launcher has taken the branch over: term " + std::to_string(newest->configured_in.value) + " began at " +
+               newest->history.last().begin.to_string() + " with the compute at " + newest->source +
+               "; the one here was stopped, since it could commit nothing more";
+    spdlog::error("{}: {}", label(branch), why);
+    compute.set_error(why);
+    auto row = branch;
+    row.compute_wanted = false;  // else the two would take it from each other for ever
+    if (auto put = catalog_.put(row); !put) spdlog::warn("{}: {}", label(branch), put.error().message);
+    return true;
+}
+
+Result<std::string> Computes::bring_to(const BranchRow& branch, const std::vector<std::string>& members) {
+    auto compute = compute_of(branch);
+    std::unique_lock work(compute->work, std::try_to_lock);
+    if (!work || closing_) return std::string("its compute to start or stop");
+    auto row = catalog_.branch(branch.project, branch.id.str());
+    if (!row || row->state != RowState::ready) return std::string();  // no WAL of it yet, or soon no more
+    BOUGH_ASSIGN(auto project, catalog_.project(branch.project.str()));
+    BOUGH_ASSIGN(auto quorum, safekeepers_.of(branch.project));
+    auto positions = quorum.positions(branch.project, branch.id);
+    std::set<std::string> without;
+    Term newest;
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+        if (!positions[i] && positions[i].error().code == ErrorCode::not_found) without.insert(quorum.names()[i]);
+        if (positions[i]) newest = std::max(newest, positions[i]->configured_in);
+    }
+    auto configuration = quorum.in_force(positions);
+    if (is_quorum(configuration, without)) return std::string();  // nobody keeps any: it never had a compute
+    auto seen = compute->view();
+    bool running = seen.state == ComputeState::running && compute::alive(seen.pid);
+    if (row->compute_wanted && !running) return std::string("its compute to run");
+    std::optional<RunningCompute> writer;
+    if (running) {
+        writer = RunningCompute{directory_of(*row), source_of(*row) + " dbname=postgres"};
+    } else {
+        auto sorted = [](std::vector<std::string> names) {
+            std::sort(names.begin(), names.end());
+            return names;
+        };
+        if (!configuration.joint() && sorted(configuration.members) == sorted(members)) return std::string();
+        // Orders are taken in a term that has begun only. Nobody writes in this one.
+        bool ours = newest != Term{} && compute->order.term == newest;
+        for (std::size_t i = 0; i < positions.size(); ++i)
+            if (positions[i] && is_member(configuration, quorum.names()[i]) && positions[i]->term > newest) ours = false;
+        if (!ours) {
+            BOUGH_ASSIGN(auto elected, elect(quorum, *row, source_of(*row)));
+            compute->order = elected.order;
+            compute->known = elected.term;
+        }
+    }
+    auto moved = move_branch(quorum, *row, branch_start(*row, project.system_id), members, compute->order, writer);
+    compute->joined.clear();  // those that missed the newest configuration are told
+    if (!moved) return moved.error();
+    if (!moved->there) return moved->waiting_for;
+    if (running) {
+        // Readers of safekeepers that left would get nothing more.
+        if (auto followed = catchup_.follow(*row); !followed) spdlog::warn("{}: {}", label(*row), followed.error().message);
+    } else {
+        fence(quorum, *row);
+    }
+    return std::string();
 }
 
 void Computes::stop_all() {

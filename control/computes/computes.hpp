@@ -12,9 +12,10 @@
 
 #include "compute/launcher/compute_settings.hpp"
 #include "control/catalog/catalog.hpp"
+#include "control/computes/election.hpp"
 #include "control/storage/ingest_catchup.hpp"
 #include "control/storage/pageserver_client.hpp"
-#include "control/storage/quorum.hpp"
+#include "control/storage/safekeepers.hpp"
 
 namespace bough::control {
 
@@ -37,14 +38,14 @@ struct ComputeView {
     pid_t pid = 0;
     Term term;
     Lsn start_lsn;
-    std::string last_error;  // of the last attempt to start, when it failed
+    std::string last_error;  // why it does not run though it is wanted: of the last attempt to start, or why it was stopped
 };
 
 // Thread-safe: calls about one branch queue up, those about different branches do not. Computes outlive this object unless
 // stop_all() is called: the next control process finds and adopts them.
 class Computes {
 public:
-    Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, const Quorum& quorum, IngestCatchup& catchup);
+    Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, IngestCatchup& catchup);
     ~Computes();
 
     // Starts the branch's compute unless it runs, and remembers that it is wanted. When it returns, SQL is served.
@@ -63,13 +64,17 @@ public:
     void reconcile();
     // Stops every compute, still wanted at the next start.
     void stop_all();
+    // Brings a branch towards these safekeepers (move_branch), with its compute running or without one. Empty when it is there, else
+    // what it waits for: call again.
+    Result<std::string> bring_to(const BranchRow& branch, const std::vector<std::string>& members);
     // Drops what is kept for a deleted branch.
     void forget(const BranchRow& branch);
 
 private:
     struct Compute;
     std::shared_ptr<Compute> compute_of(const BranchRow& branch);
-    compute::Settings settings_of(const BranchRow& branch, Lsn start_lsn, Term term) const;
+    compute::Settings settings_of(const BranchRow& branch, const Elected& elected) const;
+    std::string source_of(const BranchRow& branch) const;
     std::filesystem::path directory_of(const BranchRow& branch) const;
     std::filesystem::path log_of(const BranchRow& branch) const;
     Result<void> start_locked(Compute& compute, const BranchRow& branch);
@@ -77,11 +82,18 @@ private:
     Result<void> stop_locked(Compute& compute, const BranchRow& branch);
     Result<void> make_owner(const BranchRow& branch, const compute::Settings& settings);
     void reconcile_branch(const BranchRow& branch, const std::string& pageserver_boot_id);
+    // Members of the running term that are not in it come in.
+    void let_join(Compute& compute, const BranchRow& branch, const Quorum& quorum);
+    // Looks whether the running compute can still commit. If not it is stopped, with the reason: to be started anew, or, when another
+    // launcher has begun a term, not wanted any more.
+    bool stop_fenced(Compute& compute, const BranchRow& branch, const Quorum& quorum);
+    // Whether another launcher has begun a term since this one last looked; then the branch is left to it.
+    bool yield_to_another(Compute& compute, const BranchRow& branch, const Positions& positions);
 
     ComputeOptions options_;
     Catalog& catalog_;
     PageserverClient& pageserver_;
-    const Quorum& quorum_;
+    Safekeepers& safekeepers_;
     IngestCatchup& catchup_;
     std::atomic<bool> closing_ = false;
 

@@ -8,17 +8,6 @@
 #include "election/election.hpp"
 
 namespace bough::control {
-namespace {
-
-// The members but `self`.
-std::vector<const SafekeeperAddress*> others(const Quorum& quorum, const SafekeeperClient& self) {
-    std::vector<const SafekeeperAddress*> result;
-    for (const auto& member : quorum.members())
-        if (member.get() != &self) result.push_back(&member->address());
-    return result;
-}
-
-}  // namespace
 
 BranchStart branch_start(const BranchRow& branch, SystemId system_id) {
     return {{branch.lsn, branch.prev_lsn}, system_id, branch.parent};
@@ -36,13 +25,15 @@ Result<void> ensure_kept(const Quorum& quorum, Catalog& catalog, const BranchRow
         BOUGH_TRY(client.create_branch(branch.project, branch.id, start));
         return true;
     });
-    std::size_t kept = 0;
+    // It may be in another configuration already; the election goes by that one. This is for those that were never in any.
+    std::set<std::string> kept;
     std::string reasons;
-    for (const auto& answer : answers) {
-        if (answer) ++kept;
-        else reasons += (reasons.empty() ? ": " : "; ") + answer.error().message;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        if (answers[i]) kept.insert(quorum.names()[i]);
+        else reasons += (reasons.empty() ? ": " : "; ") + answers[i].error().message;
     }
-    if (kept >= quorum.majority()) return {};
+    if (is_quorum(quorum.initial(), kept)) return {};
+    if (is_quorum(quorum.in_force(quorum.positions(branch.project, branch.id)), kept)) return {};
     return Error{ErrorCode::unavailable, "no majority of the safekeepers keeps the branch's WAL" + reasons,
                  "`bough status` shows which daemons run"};
 }
@@ -66,8 +57,8 @@ public:
     }
 
     BeginOrder order_of(const election::Order& order, Position at) const {
-        BeginOrder result{order.term, at, order.history, source_, {}, {}};
-        for (auto donor : order.donors) result.donors.push_back(&client(donor).address());
+        BeginOrder result{order.term, at, order.history, source_, {}, {}, order.configuration};
+        for (auto donor : order.donors) result.donors.push_back(client(donor).address());
         return result;
     }
 
@@ -91,7 +82,7 @@ private:
         }
         const auto& ask = std::get<election::AskBegin>(action);
         auto order = order_of(ask.order, ends_[ask.order.donors.front()]);
-        order.peers = others(quorum_, client(ask.member));
+        order.peers = quorum_.addresses(everybody(order.configuration), client(ask.member).address().name);
         auto begun = client(ask.member).begin(branch_.project, branch_.id, order);
         if (!begun) {
             spdlog::warn("project {} branch {}: safekeeper {} does not begin term {}: {}", branch_.project.str(), branch_.id.str(),
@@ -110,7 +101,7 @@ private:
 }  // namespace
 
 Result<Elected> elect(const Quorum& quorum, const BranchRow& branch, const std::string& source) {
-    election::Election election(quorum.names());
+    election::Election election(quorum.names(), quorum.initial());
     Ballot ballot(quorum, branch, source);
     auto actions = election.start();
     while (election.state() != election::Election::State::won) {
@@ -121,25 +112,32 @@ Result<Elected> elect(const Quorum& quorum, const BranchRow& branch, const std::
         actions = std::move(next);
     }
     const auto& members = quorum.members();
-    Elected elected{.term = election.term(), .start = ballot.end_of(election.chosen()), .donor = members[election.chosen()].get(),
-                    .order = {}, .joined = election.begun()};
+    Elected elected{.term = election.term(), .start = ballot.end_of(election.chosen()), .donor = members[election.chosen()],
+                    .order = {}, .joined = {}};
     elected.order = ballot.order_of(election.late_order(), elected.start);
-    for (std::size_t i = 0; i < members.size(); ++i)
-        if (!elected.joined[i])
+    const auto begun = election.begun();
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        const auto& name = members[i]->address().name;
+        if (begun[i]) elected.joined.insert(name);
+        else if (is_member(elected.order.configuration, name))
             spdlog::warn("project {} branch {}: safekeeper {} is not in term {}", branch.project.str(), branch.id.str(),
-                         members[i]->address().name, elected.term.value);
+                         name, elected.term.value);
+    }
     return elected;
 }
 
-Result<void> join(const Quorum& quorum, SafekeeperClient& member, const BranchRow& branch, const BranchStart& start, BeginOrder order) {
+Result<void> join(const Quorum& quorum, const std::string& name, const BranchRow& branch, const BranchStart& start, BeginOrder order,
+                  std::chrono::milliseconds patience) {
+    auto& member = *quorum.members()[quorum.index_of(name)];
     BOUGH_TRY(member.create_branch(branch.project, branch.id, start));
     BOUGH_ASSIGN(auto position, member.position(branch.project, branch.id));
     if (position.term < order.term) {
         BOUGH_ASSIGN(auto vote, member.vote(branch.project, branch.id, order.term));
         if (!vote.granted) return Error{ErrorCode::failed_precondition, "it has promised a later term", {}};
     }
-    order.peers = others(quorum, member);
-    auto begun = member.begin(branch.project, branch.id, order);
+    std::erase_if(order.donors, [&](const SafekeeperAddress& donor) { return donor.name == name; });
+    order.peers = quorum.addresses(everybody(order.configuration), name);
+    auto begun = member.begin(branch.project, branch.id, order, patience);
     if (!begun) return begun.error();
     return {};
 }

@@ -103,7 +103,7 @@ TEST(Election, a_minority_may_be_away_or_refuse_but_not_a_majority) {
     c.die();
     auto elected = elect(quorum, branch(), "host=/x");
     ASSERT_TRUE(elected.has_value()) << elected.error().to_string();
-    EXPECT_EQ(elected->joined, (std::vector<bool>{true, true, false}));
+    EXPECT_EQ(elected->joined, (std::set<std::string>{"a", "b"}));
     b.refuses = true;
     auto lost = elect(quorum, branch(), "host=/x");
     ASSERT_FALSE(lost.has_value());
@@ -137,7 +137,10 @@ TEST(CommitAnnouncement, leaves_out_logs_of_older_terms) {
     auto directory = std::filesystem::temp_directory_path() / ("bough-announce-" + std::to_string(::getpid()));
     auto catalog = std::move(*Catalog::open(directory));
     PageserverClient nobody(*net::Address::parse("unix:/nowhere"));
-    IngestCatchup(*catalog, nobody, quorum).announce_commit(branch(), Lsn{0x4000});
+    Safekeepers safekeepers(*catalog);
+    ASSERT_TRUE(catalog->add(ProjectRow{branch().project, "p", SystemId{7}, 1, RowState::ready, branch().id, "app", "app", "secret", false}).has_value());
+    ASSERT_TRUE(safekeepers.introduce({old.address(), a.address(), b.address()}).has_value());
+    IngestCatchup(*catalog, nobody, safekeepers).announce_commit(branch(), Lsn{0x4000});
     EXPECT_TRUE(old.told_commit.empty());
     EXPECT_EQ(a.told_commit.at("term").to_number<int>(), 2);
     EXPECT_EQ(*json::lsn_field(b.told_commit, "commit_lsn"), Lsn{0x4000});

@@ -7,11 +7,14 @@
 namespace bough::control {
 
 Result<void> IngestCatchup::follow(const BranchRow& branch) {
-    return pageserver_.follow(branch.project, branch.id, quorum_.wal_sources(branch.project, branch.id));
+    BOUGH_ASSIGN(auto quorum, safekeepers_.of(branch.project));
+    return pageserver_.follow(branch.project, branch.id, quorum.wal_sources(branch.project, branch.id));
 }
 
 void IngestCatchup::announce_commit(const BranchRow& branch, Lsn lsn) {
-    auto newest = quorum_.newest_logs(branch.project, branch.id);
+    auto quorum = safekeepers_.of(branch.project);
+    if (!quorum) return;
+    auto newest = quorum->newest_logs(branch.project, branch.id);
     if (!newest) return;
     for (auto* member : newest->members) {
         if (auto told = member->commit(branch.project, branch.id, newest->term, lsn); !told)

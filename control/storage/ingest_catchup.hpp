@@ -8,15 +8,15 @@
 
 #include "control/catalog/catalog.hpp"
 #include "control/storage/pageserver_client.hpp"
-#include "control/storage/quorum.hpp"
+#include "control/storage/safekeepers.hpp"
 
 namespace bough::control {
 
 // Thread-safe.
 class IngestCatchup {
 public:
-    IngestCatchup(Catalog& catalog, PageserverClient& pageserver, const Quorum& quorum)
-        : catalog_(catalog), pageserver_(pageserver), quorum_(quorum) {}
+    IngestCatchup(Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers)
+        : catalog_(catalog), pageserver_(pageserver), safekeepers_(safekeepers) {}
 
     // The branch's pageserver follows its safekeepers (idempotent).
     Result<void> follow(const BranchRow& branch);
@@ -41,7 +41,7 @@ private:
 
     Catalog& catalog_;
     PageserverClient& pageserver_;
-    const Quorum& quorum_;
+    Safekeepers& safekeepers_;
 };
 
 }  // namespace bough::control

@@ -1,27 +1,73 @@
 #include "control/storage/quorum.hpp"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
+#include "bough/check.hpp"
 #include "election/tip.hpp"
 
 namespace bough::control {
+namespace {
 
-Quorum::Quorum(std::vector<SafekeeperAddress> addresses) {
-    for (auto& address : addresses) members_.push_back(std::make_unique<SafekeeperClient>(std::move(address)));
+std::vector<std::shared_ptr<SafekeeperClient>> clients_of(std::vector<SafekeeperAddress> addresses) {
+    std::vector<std::shared_ptr<SafekeeperClient>> clients;
+    for (auto& address : addresses) clients.push_back(std::make_shared<SafekeeperClient>(std::move(address)));
+    return clients;
 }
 
-std::vector<std::string> Quorum::names() const {
-    std::vector<std::string> result;
-    for (const auto& member : members_) result.push_back(member->address().name);
+}  // namespace
+
+Quorum::Quorum(std::vector<std::shared_ptr<SafekeeperClient>> members, Configuration initial)
+    : members_(std::move(members)), initial_(std::move(initial)) {
+    for (const auto& member : members_) names_.push_back(member->address().name);
+    if (initial_.generation == 0) initial_ = {1, names_, {}};
+}
+
+Quorum::Quorum(std::vector<SafekeeperAddress> addresses) : Quorum(clients_of(std::move(addresses)), {}) {}
+
+std::size_t Quorum::index_of(const std::string& name) const {
+    auto found = std::find(names_.begin(), names_.end(), name);
+    BOUGH_CHECK(found != names_.end());
+    return static_cast<std::size_t>(found - names_.begin());
+}
+
+SafekeeperClient* Quorum::find(const std::string& name) const {
+    auto found = std::find(names_.begin(), names_.end(), name);
+    return found == names_.end() ? nullptr : members_[static_cast<std::size_t>(found - names_.begin())].get();
+}
+
+std::vector<SafekeeperAddress> Quorum::addresses(const std::vector<std::string>& names, const std::string& except) const {
+    std::vector<SafekeeperAddress> result;
+    for (const auto& name : names)
+        if (auto* client = find(name); client != nullptr && name != except) result.push_back(client->address());
     return result;
+}
+
+Positions Quorum::positions(const ProjectId& project, const BranchId& branch) const {
+    return ask_all<SafekeeperPosition>([&](SafekeeperClient& client) { return client.position(project, branch); });
+}
+
+Configuration Quorum::in_force(const Positions& positions) const {
+    std::vector<election::Standing> told;
+    for (const auto& position : positions)
+        if (position) told.push_back(position->standing());
+    return election::in_force(told, initial_);
 }
 
 std::vector<std::string> Quorum::wal_sources(const ProjectId& project, const BranchId& branch) const {
     std::vector<const SafekeeperClient*> ordered;
     for (const auto& member : members_) ordered.push_back(member.get());
-    if (auto newest = members_.size() > 1 ? newest_logs(project, branch) : Result<Newest>(Newest{})) {
+    if (members_.size() > 1) {
+        auto answers = positions(project, branch);
+        auto counting = in_force(answers);
+        std::erase_if(ordered, [&](const auto* member) { return !is_member(counting, member->address().name); });
+        Term newest;
+        for (const auto& answer : answers)
+            if (answer) newest = std::max(newest, answer->last_term);
         std::stable_partition(ordered.begin(), ordered.end(), [&](const SafekeeperClient* member) {
-            return std::find(newest->members.begin(), newest->members.end(), member) != newest->members.end();
+            const auto& answer = answers[index_of(member->address().name)];
+            return answer && answer->last_term == newest;
         });
     }
     std::vector<std::string> result;
@@ -32,25 +78,26 @@ std::vector<std::string> Quorum::wal_sources(const ProjectId& project, const Bra
 }
 
 Result<Quorum::Newest> Quorum::newest_logs(const ProjectId& project, const BranchId& branch) const {
-    auto answers = ask_all<SafekeeperPosition>([&](SafekeeperClient& client) { return client.position(project, branch); });
+    auto answers = positions(project, branch);
     Newest newest;
-    std::size_t known = 0;
+    std::set<std::string> known;
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (!answers[i]) continue;
-        ++known;
+        known.insert(names_[i]);
         if (answers[i]->last_term > newest.term) newest = {answers[i]->last_term, {}};
         if (answers[i]->last_term == newest.term) newest.members.push_back(members_[i].get());
     }
-    if (known < majority()) return Error{ErrorCode::unavailable, "no majority of the safekeepers answers", "`bough status` shows which daemons run"};
+    if (!is_quorum(in_force(answers), known))
+        return Error{ErrorCode::unavailable, "no majority of the safekeepers answers", "`bough status` shows which daemons run"};
     return newest;
 }
 
 Result<Tip> Quorum::tip(const ProjectId& project, const BranchId& branch) const {
-    auto answers = ask_all<SafekeeperPosition>([&](SafekeeperClient& client) { return client.position(project, branch); });
+    auto answers = positions(project, branch);
     std::vector<Result<election::Standing>> standings;
     for (const auto& answer : answers)
         standings.push_back(answer ? Result<election::Standing>(answer->standing()) : Result<election::Standing>(answer.error()));
-    BOUGH_ASSIGN(auto found, election::find_tip(standings));
+    BOUGH_ASSIGN(auto found, election::find_tip(standings, names_, initial_));
     Tip tip{{}, found.committed, found.none};
     if (!tip.none) tip.end = answers[found.member]->end;
     return tip;

@@ -3,15 +3,14 @@
 #include <boost/json/serialize.hpp>
 
 #include "control/storage/history_json.hpp"
+#include "json/configuration.hpp"
 #include "json/fields.hpp"
 
 namespace bough::control {
 namespace {
 
 constexpr auto kQuickTimeout = std::chrono::seconds(5);
-constexpr auto kBeginTimeout = std::chrono::seconds(60);  // it may have to catch up from a donor
-
-std::string path_of(const ProjectId& project, const BranchId& branch) { return "/v1/branches/" + project.str() + "/" + branch.str(); }
+constexpr auto kBeginOverhead = std::chrono::seconds(10);  // beyond the patience that is asked for
 
 Result<SafekeeperPosition> position_in(const std::string& body) {
     BOUGH_ASSIGN(auto fields, json::parse_object(body));
@@ -27,13 +26,19 @@ Result<SafekeeperPosition> position_in(const std::string& body) {
     BOUGH_ASSIGN(position.end.prev_lsn, json::lsn_field(fields, "last_record_lsn"));
     BOUGH_ASSIGN(position.commit_lsn, json::lsn_field(fields, "commit_lsn"));
     BOUGH_ASSIGN(position.granted, json::bool_field_or(fields, "granted", false));
+    BOUGH_ASSIGN(position.streaming, json::bool_field_or(fields, "streaming", false));
+    BOUGH_ASSIGN(position.source, json::string_field_or(fields, "source", ""));
+    BOUGH_ASSIGN(position.configuration, json::configuration_field(fields));
+    if (const auto* configuration = fields.if_contains("configuration"); configuration != nullptr && configuration->is_object()) {
+        BOUGH_ASSIGN(position.configured_in.value, json::unsigned_field_or(configuration->get_object(), "term", 0));
+    }
     return position;
 }
 
-json::array addresses(const std::vector<const SafekeeperAddress*>& safekeepers) {
+json::array addresses(const std::vector<SafekeeperAddress>& safekeepers) {
     json::array result;
-    for (const auto* safekeeper : safekeepers)
-        result.push_back(json::object{{"admin", safekeeper->admin.to_string()}, {"wal", safekeeper->wal}});
+    for (const auto& safekeeper : safekeepers)
+        result.push_back(json::object{{"name", safekeeper.name}, {"admin", safekeeper.admin.to_string()}, {"wal", safekeeper.wal}});
     return result;
 }
 
@@ -43,6 +48,17 @@ Result<void> done(const Result<std::string>& answer) {
 }
 
 }  // namespace
+
+std::string SafekeeperClient::target(const ProjectId& project, const BranchId& branch, const std::string& verb, std::string query) const {
+    if (!address_.identity.empty()) query += (query.empty() ? "identity=" : "&identity=") + address_.identity;
+    return "/v1/branches/" + project.str() + "/" + branch.str() + verb + (query.empty() ? "" : "?") + query;
+}
+
+Result<std::string> SafekeeperClient::identity() {
+    BOUGH_ASSIGN(auto body, http_.call("GET", "/status", {}, kQuickTimeout));
+    BOUGH_ASSIGN(auto fields, json::parse_object(body));
+    return json::string_field_or(fields, "identity", "");
+}
 
 Result<std::string> SafekeeperClient::boot_id() {
     BOUGH_ASSIGN(auto body, http_.call("GET", "/status", {}, kQuickTimeout));
@@ -56,43 +72,53 @@ Result<void> SafekeeperClient::create_branch(const ProjectId& project, const Bra
                       {"system_identifier", std::to_string(start.system_id.value)},
                       {"segment_bytes", 16 << 20}};
     if (start.parent) body["parent"] = json::object{{"branch", start.parent->str()}};
-    return done(http_.call("PUT", path_of(project, branch), boost::json::serialize(body)));
+    return done(http_.call("PUT", target(project, branch), boost::json::serialize(body)));
 }
 
 Result<void> SafekeeperClient::delete_branch(const ProjectId& project, const BranchId& branch) {
-    return done(http_.call("DELETE", path_of(project, branch)));
+    return done(http_.call("DELETE", target(project, branch)));
 }
 
 Result<SafekeeperPosition> SafekeeperClient::position(const ProjectId& project, const BranchId& branch) {
-    BOUGH_ASSIGN(auto answer, http_.call("GET", path_of(project, branch), {}, kQuickTimeout));
+    BOUGH_ASSIGN(auto answer, http_.call("GET", target(project, branch), {}, kQuickTimeout));
     return position_in(answer);
 }
 
 Result<SafekeeperPosition> SafekeeperClient::vote(const ProjectId& project, const BranchId& branch, Term term) {
     json::object body{{"term", term.value}};
-    BOUGH_ASSIGN(auto answer, http_.call("POST", path_of(project, branch) + "/vote", boost::json::serialize(body), kQuickTimeout));
+    BOUGH_ASSIGN(auto answer, http_.call("POST", target(project, branch, "/vote"), boost::json::serialize(body), kQuickTimeout));
     return position_in(answer);
 }
 
-Result<SafekeeperPosition> SafekeeperClient::begin(const ProjectId& project, const BranchId& branch, const BeginOrder& order) {
+Result<SafekeeperPosition> SafekeeperClient::begin(const ProjectId& project, const BranchId& branch, const BeginOrder& order,
+                                                   std::chrono::milliseconds patience) {
     json::object body{{"term", order.term.value},
                       {"begin_lsn", order.at.lsn.to_string()},
                       {"prev_lsn", order.at.prev_lsn.to_string()},
                       {"history", history_json(order.history)},
                       {"source", order.source},
                       {"donors", addresses(order.donors)},
-                      {"peers", addresses(order.peers)}};
-    BOUGH_ASSIGN(auto answer, http_.call("POST", path_of(project, branch) + "/begin", boost::json::serialize(body), kBeginTimeout));
+                      {"peers", addresses(order.peers)},
+                      {"wait_ms", patience.count()}};
+    if (order.configuration.generation != 0) body["configuration"] = json::configuration_object(order.configuration);
+    BOUGH_ASSIGN(auto answer, http_.call("POST", target(project, branch, "/begin"), boost::json::serialize(body), kBeginOverhead + patience));
     return position_in(answer);
+}
+
+Result<std::size_t> SafekeeperClient::branch_count() {
+    BOUGH_ASSIGN(auto answer, http_.call("GET", "/v1/branches" + (address_.identity.empty() ? "" : "?identity=" + address_.identity), {}, kQuickTimeout));
+    BOUGH_ASSIGN(auto fields, json::parse_object(answer));
+    const auto* list = fields.if_contains("branches");
+    return list != nullptr && list->is_array() ? list->get_array().size() : 0;
 }
 
 Result<void> SafekeeperClient::commit(const ProjectId& project, const BranchId& branch, Term term, Lsn commit_lsn) {
     json::object body{{"term", term.value}, {"commit_lsn", commit_lsn.to_string()}};
-    return done(http_.call("POST", path_of(project, branch) + "/commit", boost::json::serialize(body), kQuickTimeout));
+    return done(http_.call("POST", target(project, branch, "/commit"), boost::json::serialize(body), kQuickTimeout));
 }
 
 Result<Position> SafekeeperClient::boundary(const ProjectId& project, const BranchId& branch, Lsn lsn) {
-    BOUGH_ASSIGN(auto answer, http_.call("GET", path_of(project, branch) + "/boundary?lsn=" + http::encode(lsn.to_string())));
+    BOUGH_ASSIGN(auto answer, http_.call("GET", target(project, branch, "/boundary", "lsn=" + http::encode(lsn.to_string()))));
     BOUGH_ASSIGN(auto fields, json::parse_object(answer));
     Position position;
     BOUGH_ASSIGN(position.lsn, json::lsn_field(fields, "lsn"));
@@ -101,7 +127,7 @@ Result<Position> SafekeeperClient::boundary(const ProjectId& project, const Bran
 }
 
 Result<std::string> SafekeeperClient::wal(const ProjectId& project, const BranchId& branch, Lsn from, Lsn to) {
-    return http_.call("GET", path_of(project, branch) + "/wal?from=" + http::encode(from.to_string()) + "&to=" + http::encode(to.to_string()));
+    return http_.call("GET", target(project, branch, "/wal", "from=" + http::encode(from.to_string()) + "&to=" + http::encode(to.to_string())));
 }
 
 }  // namespace bough::control

@@ -1,6 +1,7 @@
 // One safekeeper's admin HTTP (docs/protocols/admin_http.md), typed.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,7 @@ struct SafekeeperAddress {
     std::string name;   // in synchronous_standby_names as bough_<name>
     net::Address admin;
     std::string wal;    // libpq conninfo of its WAL service
+    std::string identity = {};  // of the data it must have; empty: any
 };
 
 struct SafekeeperPosition {
@@ -30,8 +32,12 @@ struct SafekeeperPosition {
     Position end;  // of the last complete record at or below flush_lsn
     Lsn commit_lsn;
     bool granted = false;  // of a vote
+    bool streaming = false;  // connected to the compute or a donor
+    Term configured_in;      // the newest term that began there, the compute's conninfo in it, and who counts
+    std::string source;
+    Configuration configuration;
 
-    election::Standing standing() const { return {term, last_term, history, end.lsn, commit_lsn}; }
+    election::Standing standing() const { return {term, last_term, history, end.lsn, commit_lsn, configured_in, configuration}; }
 };
 
 struct BeginOrder {
@@ -39,8 +45,9 @@ struct BeginOrder {
     Position at;
     election::TermHistory history;
     std::string source;  // libpq conninfo of the compute
-    std::vector<const SafekeeperAddress*> donors;
-    std::vector<const SafekeeperAddress*> peers;
+    std::vector<SafekeeperAddress> donors;
+    std::vector<SafekeeperAddress> peers;
+    Configuration configuration;
 };
 
 struct BranchStart {
@@ -56,17 +63,26 @@ public:
     const SafekeeperAddress& address() const { return address_; }
 
     Result<std::string> boot_id();
+    // Of its data; empty when it is of a time when there was none.
+    Result<std::string> identity();
     Result<void> create_branch(const ProjectId& project, const BranchId& branch, const BranchStart& start);
     Result<void> delete_branch(const ProjectId& project, const BranchId& branch);
     // not_found when it keeps no WAL of the branch.
     Result<SafekeeperPosition> position(const ProjectId& project, const BranchId& branch);
     Result<SafekeeperPosition> vote(const ProjectId& project, const BranchId& branch, Term term);
-    Result<SafekeeperPosition> begin(const ProjectId& project, const BranchId& branch, const BeginOrder& order);
+    // timeout when it has not caught up after `patience`: it goes on.
+    Result<SafekeeperPosition> begin(const ProjectId& project, const BranchId& branch, const BeginOrder& order,
+                                     std::chrono::milliseconds patience = std::chrono::seconds(50));
+    // How many branches it keeps.
+    Result<std::size_t> branch_count();
     Result<void> commit(const ProjectId& project, const BranchId& branch, Term term, Lsn commit_lsn);
     Result<Position> boundary(const ProjectId& project, const BranchId& branch, Lsn lsn);
     Result<std::string> wal(const ProjectId& project, const BranchId& branch, Lsn from, Lsn to);
 
 private:
+    // Of a branch, and what is asked of it; `query` without its '?'.
+    std::string target(const ProjectId& project, const BranchId& branch, const std::string& verb = {}, std::string query = {}) const;
+
     SafekeeperAddress address_;
     http::Client http_;
 };

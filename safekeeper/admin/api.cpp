@@ -124,7 +124,7 @@ public:
     explicit Handlers(const Api& api) : api_(api) {}
 
     Result<Response> status() const {
-        return json_response({{"boot_id", api_.boot_id}, {"version", BOUGH_VERSION}, {"pid", ::getpid()}});
+        return json_response({{"boot_id", api_.boot_id}, {"identity", api_.identity}, {"version", BOUGH_VERSION}, {"pid", ::getpid()}});
     }
 
     Result<Response> metrics() const {
@@ -244,6 +244,13 @@ http::Router make_router(const Api& api) {
     add_branch("GET", "/boundary", &Handlers::boundary);
     add_branch("GET", "/wal", &Handlers::wal);
     return router;
+}
+
+http::Response answer(const http::Router& router, const std::string& identity, const http::Request& request) {
+    auto meant = request.query.find("identity");
+    if (meant == request.query.end() || meant->second == identity) return router.dispatch(request);
+    return http::error_response({ErrorCode::failed_precondition, "the safekeeper does not have the data that it had: it may have lost its disk",
+                                 "put another one in its place with `bough safekeeper replace`"});
 }
 
 }  // namespace bough::safekeeper::admin

@@ -81,7 +81,8 @@ Lsn Core::readable_end() const { return std::min(durable_.commit_lsn, log_.end);
 
 Position Core::position() const {
     return {durable_.promised, last_term(), durable_.history.up_to(log_.end), durable_.start_lsn, log_, readable_end(), state_,
-            durable_.history.last().term, durable_.assignment.configuration, durable_.assignment.peers};
+            durable_.history.last().term, durable_.assignment.configuration, durable_.assignment.peers,
+            durable_.assignment.source};
 }
 
 // --- votes ------------------------------------------------------------------------------------------------------------------

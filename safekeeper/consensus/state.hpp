@@ -74,6 +74,7 @@ struct Position {
     Term configured_in = {};
     Configuration configuration = {};
     std::vector<Peer> peers = {};
+    std::string source = {};  // of that term: it tells one launcher's terms from another's
 };
 
 }  // namespace bough::safekeeper::consensus

@@ -29,6 +29,7 @@ boost::json::object position_json(const BranchPosition& position) {
         {"streaming", position.streaming},
         {"configuration", std::move(configuration)},
         {"peers", std::move(peers)},
+        {"source", position.source},
     };
 }
 

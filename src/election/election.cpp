@@ -1,6 +1,7 @@
 #include "election/election.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "bough/check.hpp"
@@ -15,11 +16,6 @@ bool Election::Answers<T>::complete() const {
 }
 
 template <class T>
-std::size_t Election::Answers<T>::good() const {
-    return static_cast<std::size_t>(std::count_if(of.begin(), of.end(), [](const auto& answer) { return answer && answer->has_value(); }));
-}
-
-template <class T>
 std::string Election::Answers<T>::reasons() const {
     std::string text;
     for (const auto& answer : of)
@@ -27,15 +23,27 @@ std::string Election::Answers<T>::reasons() const {
     return text;
 }
 
-Election::Election(std::vector<std::string> members) : members_(std::move(members)) {
+namespace {
+
+std::vector<Standing> told(const std::vector<std::optional<Result<Standing>>>& answers) {
+    std::vector<Standing> standings;
+    for (const auto& answer : answers)
+        if (answer && answer->has_value()) standings.push_back(**answer);
+    return standings;
+}
+
+}  // namespace
+
+Election::Election(std::vector<std::string> members, Configuration initial) : members_(std::move(members)), initial_(std::move(initial)) {
     BOUGH_CHECK(!members_.empty());
+    if (initial_.generation == 0) initial_ = {1, members_, {}};
     standings_ = {decltype(standings_.of)(members_.size()), std::vector<bool>(members_.size(), true)};
     votes_ = {decltype(votes_.of)(members_.size()), std::vector<bool>(members_.size(), true)};
     begun_ = {decltype(begun_.of)(members_.size()), std::vector<bool>(members_.size(), false)};
 }
 
 std::vector<Action> Election::start() {
-    for (Member member = 0; member < members_.size(); ++member) actions_.push_back(AskStanding{member});
+    for (Member member = 0; member < members_.size(); ++member) actions_.emplace_back(AskStanding{member});
     return std::exchange(actions_, {});
 }
 
@@ -55,10 +63,13 @@ bool Election::take(Answers<T>& answers, Member member, const Result<T>& answer)
 
 template <class T>
 bool Election::majority(const Answers<T>& answers, const std::string& what) {
-    if (answers.good() >= members_.size() / 2 + 1) return true;
+    std::set<std::string> there;
+    for (Member member = 0; member < members_.size(); ++member)
+        if (answers.of[member] && *answers.of[member]) there.insert(members_[member]);
+    if (is_quorum(configuration_, there)) return true;
     state_ = State::lost;
     auto reasons = answers.reasons();
-    actions_.push_back(Lost{{ErrorCode::unavailable,
+    actions_.emplace_back(Lost{{ErrorCode::unavailable,
                              "no majority of the safekeepers " + what + (reasons.empty() ? "" : ": " + reasons),
                              "`bough status` shows which daemons run"}});
     return false;
@@ -66,6 +77,7 @@ bool Election::majority(const Answers<T>& answers, const std::string& what) {
 
 void Election::on(const Told& event) {
     if (state_ != State::asking || !take(standings_, event.member, event.standing)) return;
+    configuration_ = in_force(told(standings_.of), initial_);
     if (majority(standings_, "answers")) ask_for_votes();
 }
 
@@ -74,7 +86,11 @@ void Election::ask_for_votes() {
         if (*standing) term_ = std::max(term_, (*standing)->promised);
     term_.value += 1;
     state_ = State::voting;
-    for (Member member = 0; member < members_.size(); ++member) actions_.push_back(AskVote{member, term_});
+    // Who does not count is left alone: it enters the term later.
+    for (Member member = 0; member < members_.size(); ++member) {
+        votes_.asked[member] = is_member(configuration_, members_[member]);
+        if (votes_.asked[member]) actions_.emplace_back(AskVote{member, term_});
+    }
 }
 
 void Election::on(const Voted& event) {
@@ -87,34 +103,35 @@ void Election::on(const Voted& event) {
                      {}};
     }
     if (!take(votes_, event.member, vote)) return;
+    configuration_ = in_force(told(votes_.of), initial_);
     if (majority(votes_, "votes for term " + std::to_string(term_.value))) choose_and_begin();
 }
 
 void Election::choose_and_begin() {
     auto log_of = [this](Member member) -> const Standing& { return **votes_.of[member]; };
     for (Member member = 0; member < members_.size(); ++member) {
-        if (!*votes_.of[member]) continue;
+        if (!votes_.of[member] || !*votes_.of[member]) continue;
         begun_.asked[member] = true;
         if (!chosen_ || log_of(member).more_advanced_than(log_of(*chosen_))) chosen_ = member;
     }
     const auto& log = log_of(*chosen_);
     if (auto last = log.history.last(); last.term >= term_ || last.begin > log.end) {
         state_ = State::lost;
-        actions_.push_back(Lost{{ErrorCode::corrupt, "the history of " + members_[*chosen_] + " does not fit its log", {}}});
+        actions_.emplace_back(Lost{{ErrorCode::corrupt, "the history of " + members_[*chosen_] + " does not fit its log", {}}});
         return;
     }
-    order_ = {term_, log.end, log.history, {*chosen_}};
+    order_ = {term_, log.end, log.history, {*chosen_}, configuration_};
     order_.history.append({term_, log.end});
     state_ = State::beginning;
     for (Member member = 0; member < members_.size(); ++member)
-        if (begun_.asked[member]) actions_.push_back(AskBegin{member, order_});
+        if (begun_.asked[member]) actions_.emplace_back(AskBegin{member, order_});
 }
 
 void Election::on(const Begun& event) {
     if (state_ != State::beginning || !take(begun_, event.member, event.result)) return;
     if (!majority(begun_, "begins term " + std::to_string(term_.value))) return;
     state_ = State::won;
-    actions_.push_back(Won{});
+    actions_.emplace_back(Won{});
 }
 
 std::vector<bool> Election::begun() const {

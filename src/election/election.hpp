@@ -22,6 +22,7 @@ struct Order {
     TermHistory history;  // of the log that was chosen, and then the term itself
     // Who certainly has that log up to `begin`, best first. Nobody named: any member will do in which the term has begun.
     std::vector<Member> donors;
+    Configuration configuration = {};  // who counts in this term
 };
 
 struct Vote {
@@ -72,14 +73,16 @@ using Action = std::variant<AskStanding, AskVote, AskBegin, Won, Lost>;
 
 // One attempt. Rules:
 // - The term is above all that a majority has seen.
-// - A majority of votes for it, each member counted once, since any two majorities have a member in common.
+// - A quorum of votes for it, each member counted once: of the newest configuration that the votes themselves tell of, since after a
+//   vote its safekeeper takes no other one of a lower term. Any two quorums have a member in common.
 // - It begins at the end of the most advanced log of those that voted, by (last term, end).
-// - Only members that voted are told to begin; the compute starts once a majority has begun.
+// - Only members that voted are told to begin, in that configuration; the compute starts once a quorum has begun.
 // A step of the three (asking, voting, beginning) is over when all who were asked have answered or failed. Not thread-safe.
 class Election {
 public:
-    // By name: for messages.
-    explicit Election(std::vector<std::string> members);
+    // `members`: whom to ask, by name. `initial` counts for a branch of which none of them knows a configuration; one without a
+    // generation is all of `members`.
+    explicit Election(std::vector<std::string> members, Configuration initial = {});
 
     std::vector<Action> start();
     // What comes late, for a step that is over, or twice changes nothing.
@@ -103,7 +106,6 @@ private:
         std::vector<std::optional<Result<T>>> of;  // nothing: not asked, or no answer yet
         std::vector<bool> asked;
         bool complete() const;
-        std::size_t good() const;
         std::string reasons() const;
     };
 
@@ -118,6 +120,8 @@ private:
     bool majority(const Answers<T>& answers, const std::string& what);
 
     std::vector<std::string> members_;
+    Configuration initial_;
+    Configuration configuration_;  // what must be won, as far as is known
     State state_ = State::asking;
     Term term_;
     std::optional<Member> chosen_;

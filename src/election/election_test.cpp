@@ -1,5 +1,7 @@
 #include "election/election.hpp"
 
+#include <optional>
+
 #include <gtest/gtest.h>
 
 namespace bough::election {
@@ -116,6 +118,71 @@ TEST(ElectionOfOne, is_won_by_its_one_member) {
     ASSERT_EQ(actions.size(), 1u);
     EXPECT_TRUE(std::holds_alternative<Won>(actions[0]));
     EXPECT_EQ(election.order().begin, Lsn{0x180});
+}
+
+// --- members that change -------------------------------------------------------------------------------------------------------
+
+Standing in_configuration(Standing standing, std::uint64_t term, Configuration configuration) {
+    standing.configured_in = Term{term};
+    standing.configuration = std::move(configuration);
+    return standing;
+}
+
+// a, b and c, of whom d takes c's place.
+struct ElectionInAChange : testing::Test {
+    const Configuration before{1, {"a", "b", "c"}, {}}, joint{2, {"a", "b", "c"}, {"a", "b", "d"}}, after{3, {"a", "b", "d"}, {}};
+    Election election{{"a", "b", "c", "d"}, Configuration{1, {"a", "b", "c"}, {}}};
+    const Standing base = log(4, {{Term{4}, Lsn{0x100}}}, 0x200);
+
+    // Each votes unless it is away; gives what comes of the last answer.
+    std::vector<Action> vote(const std::vector<std::optional<Configuration>>& told) {
+        auto actions = election.start();
+        for (Member member = 0; member < told.size(); ++member)
+            actions = election.step(told[member] ? Told{member, in_configuration(base, 4, *told[member])} : Told{member, away()});
+        std::vector<Action> next;
+        for (const auto& action : actions) {
+            const auto* ask = std::get_if<AskVote>(&action);
+            if (ask == nullptr) return actions;
+            next = election.step(told[ask->member] ? Voted{ask->member, Vote{true, in_configuration(base, 4, *told[ask->member])}}
+                                                   : Voted{ask->member, away()});
+        }
+        return next;
+    }
+};
+
+TEST_F(ElectionInAChange, a_joint_configuration_needs_both_majorities) {
+    auto lost = vote({joint, std::nullopt, joint, std::nullopt});  // two of the old, one of the new
+    ASSERT_EQ(lost.size(), 1u);
+    EXPECT_TRUE(std::holds_alternative<Lost>(lost.front()));
+}
+
+TEST_F(ElectionInAChange, begins_in_the_configuration_that_was_won) {
+    auto begins = vote({joint, before, std::nullopt, joint});
+    ASSERT_EQ(begins.size(), 3u);
+    for (const auto& action : begins) EXPECT_EQ(std::get<AskBegin>(action).order.configuration, joint);
+    // A majority of the old list has begun, but not of the new one.
+    election.step(Begun{0, {}});
+    election.step(Begun{1, away()});
+    EXPECT_TRUE(std::holds_alternative<Lost>(election.step(Begun{3, {}}).front()));
+}
+
+TEST_F(ElectionInAChange, one_that_was_told_of_the_new_members_is_enough_to_know) {
+    auto lost = vote({after, std::nullopt, before, std::nullopt});  // two of the old, but they do not count any more
+    EXPECT_TRUE(std::holds_alternative<Lost>(lost.front()));
+}
+
+TEST_F(ElectionInAChange, who_does_not_count_has_no_vote) {
+    auto begins = vote({before, before, std::nullopt, before});
+    ASSERT_EQ(begins.size(), 2u);
+    EXPECT_EQ(std::get<AskBegin>(begins[0]).member, 0u);
+    EXPECT_EQ(std::get<AskBegin>(begins[1]).member, 1u);
+}
+
+TEST_F(ElectionInAChange, a_newer_term_s_configuration_counts_whatever_its_generation) {
+    EXPECT_EQ(in_force({in_configuration(base, 4, after), in_configuration(base, 5, joint)}, before), joint);
+    EXPECT_EQ(in_force({in_configuration(base, 4, joint), in_configuration(base, 4, after)}, before), after);
+    EXPECT_EQ(in_force({in_configuration(base, 4, {})}, before), before);
+    EXPECT_EQ(in_force({}, before), before);
 }
 
 }  // namespace

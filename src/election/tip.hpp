@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "bough/error.hpp"
@@ -17,7 +18,8 @@ struct Tip {
     bool none = false;       // a majority keeps no WAL of this branch: its log ends where it began
 };
 
-// `answers`: of every member, in any order; not_found from those that keep no WAL of the branch. unavailable without a majority.
-Result<Tip> find_tip(const std::vector<Result<Standing>>& answers);
+// `answers`: of everybody who may keep the branch, in the order of their `names`; not_found from those that keep no WAL of it. `initial` is
+// its configuration when none of them knows one: all of them when it has no generation. unavailable without a quorum.
+Result<Tip> find_tip(const std::vector<Result<Standing>>& answers, std::vector<std::string> names = {}, Configuration initial = {});
 
 }  // namespace bough::election

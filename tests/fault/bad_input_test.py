@@ -183,8 +183,8 @@ def test_a_data_directory_of_another_version(make_system):
     system.down()
     mark = layout.settings_file(system.data_dir)
     original = mark.read_bytes()
-    assert b'"format":1' in original
-    mark.write_bytes(original.replace(b'"format":1', b'"format":9999'))
+    assert b'"format":2' in original
+    mark.write_bytes(original.replace(b'"format":2', b'"format":9999'))
     error = system.refused("up", "--api-port", system.api_port, "--sql-port", system.sql_port)
     assert "version" in error and "9999" in error, error
     assert not system.processes()

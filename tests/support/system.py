@@ -1,4 +1,5 @@
 """A Bough system of its own: a data directory, ports, and the `bough` command that drives it."""
+import http.client
 import json
 import os
 import pathlib
@@ -176,6 +177,20 @@ class BoughSystem:
         return name
 
     # --- behind the scenes
+
+    def api(self, method, path, body=None):
+        """A request to control's API about the first project: the JSON document of a good answer."""
+        key = (self.data_dir / "api-key").read_text().strip()
+        connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=60)
+        try:
+            connection.request(method, f"/api/v2/projects/{self.project_id()}{path}", None if body is None else json.dumps(body),
+                               {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = json.loads(response.read() or b"null")
+        finally:
+            connection.close()
+        assert response.status < 400, (response.status, answer)
+        return answer
 
     def admin(self, daemon):
         """The admin HTTP of one daemon, found by its socket in the data directory."""

@@ -1,0 +1,79 @@
+#include "control/computes/compute_quorum.hpp"
+
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include <libpq-fe.h>
+
+namespace bough::control {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kReloadTimeout = 5s;
+constexpr auto kReloadPoll = 5ms;
+
+class Session {
+public:
+    static Result<Session> open(const std::string& conninfo) {
+        Session session(PQconnectdb((conninfo + " connect_timeout=5 application_name=bough_control").c_str()));
+        if (PQstatus(session.connection_.get()) != CONNECTION_OK) return session.failure("cannot connect to the compute");
+        return session;
+    }
+
+    // The first column of the first row; empty when there is none.
+    Result<std::string> value(const char* query) {
+        std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(connection_.get(), query), &PQclear);
+        if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) return failure("the compute refused a query");
+        if (PQntuples(result.get()) == 0) return std::string();
+        return std::string(PQgetvalue(result.get(), 0, 0));
+    }
+
+private:
+    explicit Session(PGconn* connection) : connection_(connection, &PQfinish) {}
+    Error failure(const std::string& what) const {
+        std::string why = PQerrorMessage(connection_.get());
+        while (!why.empty() && why.back() == '\n') why.pop_back();
+        return {ErrorCode::unavailable, what + ": " + why, {}};
+    }
+    std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
+};
+
+// A session of its own each time: it has the settings that the postmaster had read when it began.
+Result<std::string> setting_of_new_processes(const std::string& conninfo) {
+    BOUGH_ASSIGN(auto session, Session::open(conninfo));
+    return session.value("select current_setting('synchronous_standby_names')");
+}
+
+}  // namespace
+
+Result<Lsn> require_quorum(const std::string& superuser, const std::filesystem::path& directory, const compute::StandbyQuorum& quorum) {
+    const auto wanted = compute::synchronous_standby_names(quorum);
+    BOUGH_ASSIGN(auto now, setting_of_new_processes(superuser));
+    if (now != wanted) {
+        BOUGH_TRY(compute::write_quorum(directory, quorum));
+        BOUGH_ASSIGN(auto session, Session::open(superuser));
+        BOUGH_TRY(session.value("select pg_reload_conf()"));
+        const auto deadline = std::chrono::steady_clock::now() + kReloadTimeout;
+        for (;;) {
+            BOUGH_ASSIGN(now, setting_of_new_processes(superuser));
+            if (now == wanted) break;
+            if (std::chrono::steady_clock::now() > deadline)
+                return Error{ErrorCode::timeout, "the compute goes on with synchronous_standby_names = '" + now + "' instead of '" + wanted + "'",
+                             "see the compute's log"};
+            std::this_thread::sleep_for(kReloadPoll);
+        }
+    }
+    BOUGH_ASSIGN(auto session, Session::open(superuser));
+    // Those that began before the postmaster read its files last; pg_terminate_backend waits for their end.
+    BOUGH_ASSIGN(auto left, session.value("select count(*) filter (where not pg_terminate_backend(pid, 5000)) from pg_stat_replication "
+                                          "where application_name like 'bough\\_%' and backend_start <= pg_conf_load_time()"));
+    if (left.size() != 1 || left.front() != '0') return Error{ErrorCode::timeout, left + " WAL senders of the compute do not end", {}};
+    BOUGH_ASSIGN(auto flushed, session.value("select pg_current_wal_flush_lsn()::text"));
+    auto lsn = Lsn::parse(flushed);
+    if (!lsn) return Error{ErrorCode::internal, "the compute is at \"" + flushed + "\", which is no LSN", {}};
+    return *lsn;
+}
+
+}  // namespace bough::control
