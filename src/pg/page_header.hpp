@@ -24,6 +24,11 @@ struct PageHeader {
 static_assert(sizeof(PageHeader) == 24);
 
 inline constexpr std::uint16_t kPageLayoutVersion = 4;
+
+// PageHeader::flags.
+inline constexpr std::uint16_t kPageHasFreeLines = 0x0001;
+inline constexpr std::uint16_t kPageFull = 0x0002;
+inline constexpr std::uint16_t kPageAllVisible = 0x0004;
 inline constexpr std::size_t kPageContentsOffset = 24;  // PageGetContents: MAXALIGN of the header
 
 inline Lsn page_lsn(ConstPage page) {
@@ -38,7 +43,7 @@ inline void set_page_lsn(Page page, Lsn lsn) {
 // Postgres's PageIsNew: never initialised.
 inline bool page_is_new(ConstPage page) { return load<std::uint16_t>(page.data() + offsetof(PageHeader, upper)) == 0; }
 
-// Postgres's PageInit without special space: an empty page, zeros elsewhere.
-void init_page(Page page);
+// Postgres's PageInit: an empty page with `special_bytes` (a multiple of eight) of zeros at its end, zeros elsewhere.
+void init_page(Page page, std::size_t special_bytes = 0);
 
 }  // namespace bough::pg

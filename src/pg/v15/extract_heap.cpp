@@ -1,7 +1,9 @@
 // Heap records: their pages, and the visibility map's bits, which are not in block references.
 #include "pg/page_edit.hpp"
 #include "pg/v15/extract.hpp"
+#include "pg/v15/record_format.hpp"
 #include "pg/visibility_map.hpp"
+#include "pg/wal_format.hpp"
 
 namespace bough::pg::v15 {
 namespace {
@@ -69,6 +71,17 @@ Result<void> clear_bits_of_update(Extraction& x) {
     return {};
 }
 
+// The heap page gets the record's LSN only if changes of hint bits are logged. Data checksums are a cluster's for ever, but
+// wal_log_hints may be another in the next record: so the record itself says it.
+Result<void> extract_visible_heap(Extraction& x, const BlockReference& heap) {
+    if (!x.parameters.wal_log_hints || heap.apply_image || heap.will_init) return extract_block(x, heap);
+    const auto bytes = record_for_page(x.record, heap, false, x.buffer);
+    if (bytes.data() != as_bytes(x.buffer).data()) x.buffer.assign(as_text(bytes));
+    x.buffer[offsetof(WalRecordHeader, info)] |= static_cast<char>(kInfoHintBitsLogged);
+    x.sink.page_record(heap.tag, PageBase::previous, as_bytes(x.buffer));
+    return {};
+}
+
 // Block reference 0 is the map's page, 1 the heap's.
 Result<void> extract_visible(Extraction& x) {
     const BlockReference* map = x.record.block(0);
@@ -78,7 +91,7 @@ Result<void> extract_visible(Extraction& x) {
     const PageTag expected = visibility_page(heap->tag.fork.relation, heap->tag.block);
     if (bits == 0 || (bits & ~kVisibilityBits) != 0 || map->tag != expected) return x.corrupt("invalid visibility map change");
 
-    BOUGH_TRY(extract_block(x, *heap));
+    BOUGH_TRY(extract_visible_heap(x, *heap));
     if (map->apply_image) return extract_block_image(x, *map);
     x.buffer.clear();
     append_visibility_set(x.buffer, visibility_slot(heap->tag.block).slot, bits);

@@ -251,6 +251,42 @@ TEST_F(ExtractTest, records_of_extensions_are_taken_by_their_blocks) {
     EXPECT_EQ((sink.state.lengths[{{1663, 5, 99999}, Fork::main}]), 4u);
 }
 
+// The records of pages, as they were given.
+struct RecordingSink : ModelSink {
+    using ModelSink::ModelSink;
+    void page_record(const PageTag& tag, PageBase base, std::span<const std::byte> record_bytes) override {
+        records.emplace_back(tag, std::string(as_text(record_bytes)));
+        ModelSink::page_record(tag, base, record_bytes);
+    }
+    std::vector<std::pair<PageTag, std::string>> records;
+};
+
+TEST_F(ExtractTest, a_record_that_asks_whether_hint_bits_are_logged_says_what_wal_log_hints_was) {
+    // Heap2 VISIBLE: block 0 is the map's page, block 1 the heap's.
+    std::string visible = make_record(9, 0x40, 0, Lsn{1}, as_bytes(pack(700u, std::uint8_t{1})));
+    visible.insert(24, pack(std::uint8_t{0}, std::uint8_t{0x02}, std::uint16_t{0}, 1663u, 5u, 99999u, 0u, std::uint8_t{1},
+                            std::uint8_t{0x80}, std::uint16_t{0}, 3u));
+    store(reinterpret_cast<std::byte*>(visible.data()), static_cast<std::uint32_t>(visible.size()));
+    const auto parameter_change = [](bool hints) {
+        return make_record(
+            0, 0x60, 0, Lsn{1},
+            as_bytes(pack(100, 8, 10, 0, 64, 1, static_cast<std::uint8_t>(hints), std::uint8_t{0}, std::uint16_t{0})));
+    };
+    RecordingSink recording{{}};
+    ChangeExtractor extracting{Counters{.next_full_xid = 1000, .next_multi = 1}, Parameters{}};
+    Lsn place{0x1000000};
+    for (const std::string& record : {visible, parameter_change(true), visible, parameter_change(false), visible}) {
+        place = place + 1000;
+        const auto extracted = extracting.extract({place, place + max_align(record.size()), as_bytes(record)}, recording);
+        ASSERT_TRUE(extracted) << extracted.error().to_string();
+    }
+    std::string marked = visible;
+    marked[16] = static_cast<char>(marked[16] | 0x04);  // xl_info
+    const PageTag heap{{{1663, 5, 99999}, Fork::main}, 3};
+    const std::vector<std::pair<PageTag, std::string>> expected = {{heap, visible}, {heap, marked}, {heap, visible}};
+    EXPECT_EQ(recording.records, expected);
+}
+
 TEST_F(ExtractTest, records_too_short_for_their_kind_are_corrupt) {
     const std::pair<ResourceManager, std::uint8_t> kinds[] = {
         {ResourceManager::xlog, 0x00},      {ResourceManager::xlog, 0x10},      {ResourceManager::xlog, 0x30},

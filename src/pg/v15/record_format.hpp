@@ -27,4 +27,8 @@ inline constexpr std::uint8_t kImageLz4 = 0x08;
 inline constexpr std::uint8_t kImageZstd = 0x10;
 inline constexpr std::uint8_t kImageCompressed = kImagePglz | kImageLz4 | kImageZstd;
 
+// A bit of the header's info that Postgres leaves unused. ChangeExtractor sets it in a record of a page whose redo asks whether
+// changes of hint bits are logged, when the server that wrote it had wal_log_hints on (BOUGH_REDO_INFO_HINT_BITS_LOGGED).
+inline constexpr std::uint8_t kInfoHintBitsLogged = 0x04;
+
 }  // namespace bough::pg::v15
