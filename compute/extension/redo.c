@@ -9,6 +9,7 @@
 #include "redo.h"
 #include "redo_apply.h"
 #include "redo_loop.h"
+#include "redo_memory.h"
 #include "redo_smgr.h"
 #include "seccomp_filter.h"
 
@@ -48,7 +49,7 @@ become_worker(void)
 	InitProcess();
 	BaseInit();
 	bough_redo_apply_start();
-	bough_redo_loop_prepare();
+	bough_redo_memory_map();
 	mark_shared_memory_for_removal();
 
 	if (close_range(BOUGH_REDO_FD + 1, ~0U, 0) != 0)
@@ -63,8 +64,8 @@ bough_redo_init(void)
 {
 	if (IsPostmasterEnvironment || IsUnderPostmaster || !process_shared_preload_libraries_in_progress)
 		ereport(FATAL, (errmsg("redo mode needs postgres --single with bough in shared_preload_libraries")));
-	if (fcntl(BOUGH_REDO_FD, F_GETFD) < 0)
-		ereport(FATAL, (errmsg("redo mode needs an open file descriptor %d", BOUGH_REDO_FD)));
+	if (fcntl(BOUGH_REDO_FD, F_GETFD) < 0 || fcntl(BOUGH_REDO_MEMORY_FD, F_GETFD) < 0)
+		ereport(FATAL, (errmsg("redo mode needs open file descriptors %d and %d", BOUGH_REDO_FD, BOUGH_REDO_MEMORY_FD)));
 	bough_redo_smgr_install();
 	previous_hook = shmem_startup_hook;
 	shmem_startup_hook = become_worker;

@@ -222,7 +222,7 @@ prepare_blocks(const BufferTag *target)
 }
 
 static void
-apply_record(const char *bytes, const BoughRedoRecord *at, const BufferTag *target)
+apply_record(const char *bytes, const BoughRedoRecord *at, const BufferTag *target, bool hint_bits_logged)
 {
 	char *problem = NULL;
 
@@ -235,6 +235,7 @@ apply_record(const char *bytes, const BoughRedoRecord *at, const BufferTag *targ
 	if (!prepare_blocks(target))
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg_internal("the record does not refer to the page")));
 
+	wal_log_hints = hint_bits_logged || (decoded->header.xl_info & BOUGH_REDO_INFO_HINT_BITS_LOGGED) != 0;
 	reader->record = decoded;
 	reader->ReadRecPtr = at->start_lsn;
 	reader->EndRecPtr = at->end_lsn;
@@ -361,7 +362,6 @@ apply_body(const char *body, size_t body_length, BoughRedoRecord *at, char *page
 	read_apply_header(&input, &request, &target);
 	if (request.flags & BOUGH_REDO_BASE_PRESENT)
 		base = take(&input, BLCKSZ, "short base page");
-	wal_log_hints = (request.flags & BOUGH_REDO_HINT_BITS_LOGGED) != 0;
 
 	load_page(&target, base);
 	for (uint32 i = 0; i < request.record_count; i++)
@@ -369,8 +369,8 @@ apply_body(const char *body, size_t body_length, BoughRedoRecord *at, char *page
 		const char *bytes;
 
 		memcpy(at, take(&input, sizeof(*at), "short record header"), sizeof(*at));
-		bytes = take(&input, at->length, "short record");
-		apply_record(bytes, at, &target);
+		bytes = take(&input, BOUGH_REDO_ALIGNED((size_t) at->length), "short record");
+		apply_record(bytes, at, &target, (request.flags & BOUGH_REDO_HINT_BITS_LOGGED) != 0);
 	}
 	at->start_lsn = 0;
 	if (input.at != input.end)

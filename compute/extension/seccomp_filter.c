@@ -27,6 +27,7 @@ static const int allowed[] = {
 /* Refused rather than fatal: the C library asks these in passing and takes no for an answer. */
 static const int refused[] = {
 	SCMP_SYS(ioctl), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek), SCMP_SYS(getrandom), SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(getcpu),
 };
 
 static int

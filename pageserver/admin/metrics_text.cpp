@@ -55,7 +55,8 @@ void write_reads(Writer& out, const PageReaderMetrics& m) {
     out.sample("bough_pageserver_pages_total", "source=\"edits\"", std::to_string(m.pages_from_edits));
     out.sample("bough_pageserver_pages_total", "source=\"redo\"", std::to_string(m.pages_from_redo));
     out.sample("bough_pageserver_pages_total", "source=\"beyond_end\"", std::to_string(m.pages_beyond_end));
-    out.describe("bough_pageserver_getpage_seconds", "histogram", "Duration of page requests, by the dearest source of their pages");
+    out.describe("bough_pageserver_getpage_seconds", "histogram",
+                 "Duration of page requests, by the dearest source of their pages");
     out.histogram("bough_pageserver_getpage_seconds", "source=\"image\"", m.latency_image);
     out.histogram("bough_pageserver_getpage_seconds", "source=\"edits\"", m.latency_edits);
     out.histogram("bough_pageserver_getpage_seconds", "source=\"redo\"", m.latency_redo);
@@ -73,12 +74,20 @@ void write_page_service(Writer& out, const PageServiceMetrics& m) {
 }
 
 void write_redo(Writer& out, const RedoMetrics& m) {
-    out.counter("bough_pageserver_redo_requests_total", "Pages given to redo workers", m.requests);
-    out.counter("bough_pageserver_redo_records_total", "WAL records given to redo workers", m.records);
+    // Read before the sums that they are part of.
+    const std::uint64_t native_requests = m.native_requests, native_records = m.native_records;
+    out.describe("bough_pageserver_redo_requests_total", "counter", "Pages brought forward by redo, by engine");
+    out.sample("bough_pageserver_redo_requests_total", "engine=\"native\"", std::to_string(native_requests));
+    out.sample("bough_pageserver_redo_requests_total", "engine=\"stock\"", std::to_string(m.requests - native_requests));
+    out.describe("bough_pageserver_redo_records_total", "counter", "WAL records given to redo, by engine");
+    out.sample("bough_pageserver_redo_records_total", "engine=\"native\"", std::to_string(native_records));
+    out.sample("bough_pageserver_redo_records_total", "engine=\"stock\"", std::to_string(m.records - native_records));
+    out.counter("bough_pageserver_redo_declined_total", "Pages that the native engine left to redo workers", m.native_declined);
     out.counter("bough_pageserver_redo_errors_total", "Redo requests that ended in an error", m.errors);
     out.counter("bough_pageserver_redo_retries_total", "Redo requests sent again", m.retries);
     out.counter("bough_pageserver_redo_worker_starts_total", "Redo workers started", m.worker_starts);
-    out.counter("bough_pageserver_redo_worker_deaths_total", "Redo workers that died or were killed for hanging", m.worker_deaths);
+    out.counter("bough_pageserver_redo_worker_deaths_total", "Redo workers that died or were killed for hanging",
+                m.worker_deaths);
     out.describe("bough_pageserver_redo_busy_seconds_total", "counter", "Time redo workers were busy, summed over workers");
     out.sample("bough_pageserver_redo_busy_seconds_total", {}, Writer::decimal(static_cast<double>(m.busy_microseconds) / 1e6));
 }
@@ -113,7 +122,8 @@ void write_stores(Writer& out, const AdminServices& services) {
     for (const auto& project : projects)
         out.sample("bough_pageserver_store_bytes", "project=\"" + project->id().str() + "\"",
                    std::to_string(project->store().bytes_on_disk()));
-    out.describe("bough_pageserver_store_unflushed_bytes", "gauge", "Bytes of an open project's versions that no flush has covered");
+    out.describe("bough_pageserver_store_unflushed_bytes", "gauge",
+                 "Bytes of an open project's versions that no flush has covered");
     for (const auto& project : projects)
         out.sample("bough_pageserver_store_unflushed_bytes", "project=\"" + project->id().str() + "\"",
                    std::to_string(project->store().dirty_bytes()));

@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "pageserver/redo/native_redo.hpp"
+#include "pageserver/redo/testing/differential.hpp"
 #include "pageserver/redo/testing/pool_under_test.hpp"
 #include "pageserver/redo/testing/stock_history.hpp"
 #include "pg/bytes.hpp"
@@ -30,6 +32,13 @@ constexpr std::array<const char*, 22> kNames = {"XLOG",       "Transaction",   "
                                                 "Generic",    "LogicalMessage"};
 constexpr std::uint8_t kXlog = 0, kHeap2 = 9, kHeap = 10, kBtree = 11, kHash = 12, kGin = 13, kGist = 14, kSequence = 15,
                        kSpgist = 16, kBrin = 17, kGeneric = 20;
+
+// What the native engine is to take, by the numbers of heapam_xlog.h and nbtxlog.h.
+constexpr testing::Differential::Operation kNative[] = {
+    {kXlog, 0xB0},  {kHeap2, 0x10}, {kHeap2, 0x20}, {kHeap2, 0x30}, {kHeap2, 0x40}, {kHeap2, 0x50},
+    {kHeap2, 0x60}, {kHeap, 0x00},  {kHeap, 0x10},  {kHeap, 0x20},  {kHeap, 0x40},  {kHeap, 0x50},
+    {kHeap, 0x60},  {kHeap, 0x70},  {kBtree, 0x00}, {kBtree, 0x10}, {kBtree, 0x20}, {kBtree, 0x30},
+    {kBtree, 0x40}, {kBtree, 0x50}, {kBtree, 0x60}, {kBtree, 0x70}, {kBtree, 0xA0}, {kBtree, 0xC0}};
 
 std::string workload() {
     std::ifstream file(BOUGH_REDO_TEST_SQL);
@@ -83,6 +92,55 @@ Redone redo_all(RedoPool& pool, const StockHistory& history, bool whole, bool hi
     }
     pool.apply_many(r.jobs);
     return r;
+}
+
+// Every step of every page by both engines; all operations that the native one knows and this workload has must be among them.
+void expect_the_same_natively(RedoPool& pool, const StockHistory& history, bool hint_bits_logged) {
+    testing::Differential differential(pool);
+    differential.compare(history.pages(), hint_bits_logged);
+    differential.compare(history.visibility_pages(), hint_bits_logged);
+    for (const std::string& complaint : differential.complaints()) ADD_FAILURE() << complaint;
+    fmt::print("{}", differential.report());
+    for (const testing::Differential::Operation& operation : kNative) {
+        const auto at = differential.counts().find(operation);
+        const auto same = at == differential.counts().end() ? 0 : at->second.same;
+        EXPECT_GT(same, 0u) << kNames[operation.first] << fmt::format(" operation {:02X}", operation.second);
+    }
+    EXPECT_EQ(differential.total().different, 0u);
+}
+
+// What wal_log_hints was when a record was written is said in the record, to both engines.
+void expect_hint_bits_said_by_the_record(RedoPool& pool, const StockHistory& history) {
+    constexpr std::uint8_t kVisible = 0x40, kHintBitsLogged = 0x04;
+    constexpr std::size_t kInfo = 16;
+    int pages = 0;
+    for (const auto& [tag, page] : history.pages()) {
+        const auto sets_visible = [](const HistoryRecord& r) {
+            return r.resource_manager == kHeap2 && (std::to_integer<int>(r.for_page[kInfo]) & 0x70) == kVisible;
+        };
+        const auto at = std::ranges::find_if(page.records, sets_visible);
+        if (at == page.records.end()) continue;
+        const auto count = static_cast<std::size_t>(at - page.records.begin());
+        const auto records = views(page, false);
+        PageBytes before, plain, marked;
+        ASSERT_TRUE(
+            pool.apply({tag, page.has_base ? page.base.data() : nullptr, std::span(records).first(count), false}, before));
+        std::vector<std::byte> bytes = at->for_page;
+        bytes[kInfo] |= std::byte{kHintBitsLogged};
+        const RedoRecord with_bit{at->start, at->end, bytes};
+        const RedoRequest without{tag, before.data(), std::span(records).subspan(count, 1), false};
+        const RedoRequest with{tag, before.data(), std::span(&with_bit, 1), false};
+        ASSERT_TRUE(pool.apply(without, plain) && pool.apply(with, marked));
+        EXPECT_EQ(pg::page_lsn(plain), pg::page_lsn(before));
+        EXPECT_EQ(pg::page_lsn(marked), at->end);
+        PageBytes natively;
+        ASSERT_TRUE(redo_natively(without, natively));
+        EXPECT_EQ(natively, plain);
+        ASSERT_TRUE(redo_natively(with, natively));
+        EXPECT_EQ(natively, marked);
+        if (++pages == 20) return;
+    }
+    EXPECT_GT(pages, 5);
 }
 
 // Each record in a request of its own, on what the one before it made. Wave by wave over all pages with not too many records.
@@ -221,6 +279,8 @@ TEST_P(PageTruth, every_page_is_as_the_stock_server_left_it) {
         ASSERT_EQ(redone.pages[i], from_whole.pages[i]) << "with whole records, job " << i;
     if (!checksums) expect_the_same_record_by_record(pool, redone);
     compare_visibility_maps(pool, history, checksums);
+    expect_the_same_natively(pool, history, checksums);
+    if (!checksums) expect_hint_bits_said_by_the_record(pool, history);
 
     for (std::size_t i = 0; i < counts_.size(); i++) {
         const Count& c = counts_[i];

@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pageserver/redo/native_redo.hpp"
 #include "pageserver/redo/testing/pool_under_test.hpp"
 #include "pageserver/redo/testing/stock_history.hpp"
 
@@ -201,7 +202,7 @@ TEST_F(Pool, garbage_records_end_in_errors_and_the_pool_lives) {
     PoolUnderTest under_test(control_file());
     RedoPool& pool = under_test.pool();
     std::mt19937 random(20240501);
-    int errors = 0, successes = 0;
+    int errors = 0, successes = 0, taken_natively = 0;
     for (int round = 0; round < 400; round++) {
         const Case& c = *cases_[random() % cases_.size()];
         // Copies of the records, some bytes of one of them changed.
@@ -221,9 +222,17 @@ TEST_F(Pool, garbage_records_end_in_errors_and_the_pool_lives) {
         else
             errors++;
         EXPECT_TRUE(result || result.error().code == ErrorCode::corrupt);
+        // What the native engine takes, Postgres takes, and makes the same of it.
+        PageBytes natively;
+        if (redo_natively(request, natively)) {
+            taken_natively++;
+            EXPECT_TRUE(result) << result.error().to_string();
+            EXPECT_TRUE(!result || natively == page);
+        }
         if (round % 10 == 0) expect_right(pool, *cases_[random() % cases_.size()]);
     }
-    fmt::print("errors {}, unnoticed {}, workers that died {}\n", errors, successes, pool.metrics().worker_deaths.load());
+    fmt::print("errors {}, unnoticed {}, of these natively {}, workers that died {}\n", errors, successes, taken_natively,
+               pool.metrics().worker_deaths.load());
     EXPECT_GT(errors, 0);
     expect_all_right(pool);
 }
@@ -269,6 +278,63 @@ TEST_F(Pool, a_history_longer_than_a_request_is_applied_in_parts) {
     ASSERT_TRUE(result) << result.error().to_string();
     EXPECT_EQ(page, c.expected);
     expect_all_right(under_test.pool());
+}
+
+// The record of a page's beginning, with more main data than the ring of requests holds: redo looks at what it knows of it.
+TEST_F(Pool, a_record_longer_than_the_ring_is_redone) {
+    // Header 24, block reference 20, then the main data's header: 255 and its length.
+    constexpr std::size_t kMainHeader = 44;
+    const auto fits = [](const auto& c) {
+        const auto bytes = c->records[0].bytes;
+        return bytes.size() > kMainHeader + 2 && bytes[25] == std::byte{0x60} && bytes[kMainHeader] == std::byte{255};
+    };
+    const auto found = std::ranges::find_if(cases_, fits);
+    ASSERT_NE(found, cases_.end());
+    const RedoRecord& first = (*found)->records[0];
+    std::vector<std::byte> longer(first.bytes.begin(), first.bytes.begin() + kMainHeader);
+    const std::uint32_t main_bytes = std::to_integer<std::uint32_t>(first.bytes[kMainHeader + 1]) + (3u << 20);
+    longer.push_back(std::byte{254});
+    for (int shift = 0; shift < 32; shift += 8) longer.push_back(static_cast<std::byte>(main_bytes >> shift));
+    longer.insert(longer.end(), first.bytes.begin() + kMainHeader + 2, first.bytes.end());
+    longer.resize(longer.size() + (3u << 20));
+    const auto total = static_cast<std::uint32_t>(longer.size());
+    std::memcpy(longer.data(), &total, sizeof(total));
+
+    PoolUnderTest under_test(control_file(), [](RedoPoolOptions& options) { options.workers = 1; });
+    PageBytes expected, page;
+    for (int round = 0; round < 3; round++) {
+        RedoRequest request = (*found)->request;
+        request.records = std::span(&first, 1);
+        ASSERT_TRUE(under_test.pool().apply(request, expected));
+        const RedoRecord record{first.start, first.end, longer};
+        request.records = std::span(&record, 1);
+        const auto result = under_test.pool().apply(request, page);
+        ASSERT_TRUE(result) << result.error().to_string();
+        ASSERT_EQ(page, expected);
+    }
+    EXPECT_EQ(under_test.pool().metrics().worker_deaths, 0u);
+}
+
+TEST_F(Pool, both_engines_give_the_same_and_one_needs_no_worker) {
+    PoolUnderTest under_test(control_file(), [](RedoPoolOptions& options) { options.engine = RedoEngine::both; });
+    const RedoMetrics& metrics = under_test.pool().metrics();
+    for (const int pid : under_test.worker_pids()) kill(pid, SIGSTOP);
+    expect_all_right(under_test.pool());
+    expect_right(under_test.pool(), longest());
+    EXPECT_EQ(metrics.native_requests, cases_.size() + 1);
+    EXPECT_EQ(metrics.native_requests, metrics.requests);
+    EXPECT_EQ(metrics.native_records, metrics.records);
+    EXPECT_EQ(metrics.native_declined, 0u);
+    for (const int pid : under_test.worker_pids()) kill(pid, SIGCONT);
+    // What is wrong is the worker's to say.
+    RedoRequest other_page = longest().request;
+    other_page.tag.block += 100'000;
+    PageBytes page = longest().expected;
+    other_page.base = page.data();
+    const auto result = under_test.pool().apply(other_page, page);
+    ASSERT_FALSE(result);
+    EXPECT_THAT(result.error().message, ::testing::HasSubstr("does not refer to the page"));
+    EXPECT_EQ(metrics.native_declined, 1u);
 }
 
 TEST_F(Pool, no_records_give_the_base) {

@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
-#include <vector>
 
 #include "bough/error.hpp"
 #include "pageserver/redo/redo_request.hpp"
@@ -14,33 +12,23 @@
 
 namespace bough::pageserver {
 
-// Bytes that an apply request takes on the wire.
+// Bytes that a request takes.
 std::size_t encoded_size(const RedoRequest& request);
+std::size_t encoded_mask_size();
 
-// Both append one request to `out`.
-void encode_apply(const RedoRequest& request, std::vector<std::byte>& out);
-void encode_mask(std::uint8_t resource_manager, std::uint32_t block, pg::ConstPage page, std::vector<std::byte>& out);
+// Both fill `out`, which is as long as the request takes.
+void encode_apply(const RedoRequest& request, std::span<std::byte> out);
+void encode_mask(std::uint8_t resource_manager, std::uint32_t block, pg::ConstPage page, std::span<std::byte> out);
 
 struct RedoReply {
     bool ok = false;
-    std::span<const std::byte> body;  // a page if ok, else an error text; valid until the reader is fed again
+    std::span<const std::byte> body;  // a page if ok, else an error text; in the bytes given
+    std::size_t whole_bytes = 0;      // that the reply takes
 };
 
-// Splits what a worker sends into replies. A reply that breaks the protocol is ErrorCode::corrupt; the stream is then over.
-class ReplyReader {
-public:
-    ReplyReader();
-
-    // Where the next bytes go, and how many came: space() is never empty while no whole reply is waiting.
-    std::span<std::byte> space();
-    void received(std::size_t bytes) { end_ += bytes; }
-
-    Result<std::optional<RedoReply>> next();
-
-private:
-    std::vector<std::byte> buffer_;
-    std::size_t begin_ = 0;
-    std::size_t end_ = 0;
-};
+// The reply at the front of `bytes`, if it is there in whole. ErrorCode::corrupt if it breaks the protocol. The bytes may change
+// while they are read (a worker may write to them): what is returned was checked as it was read, once; the body may differ from
+// one look to the next, never its length.
+Result<std::optional<RedoReply>> parse_reply(std::span<const std::byte> bytes);
 
 }  // namespace bough::pageserver

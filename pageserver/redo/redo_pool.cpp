@@ -10,8 +10,9 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include "bough/check.hpp"
+#include "pageserver/redo/native_redo.hpp"
 #include "pageserver/redo/redo_message.hpp"
+#include "pageserver/redo/spin_budget.hpp"
 #include "pageserver/redo/worker_call.hpp"
 #include "pageserver/redo/worker_set.hpp"
 #include "proto/redo_worker.h"
@@ -24,8 +25,9 @@ using State = WorkerChannel::State;
 
 // Fewer calls than this are not worth another worker's wake-up.
 constexpr std::size_t kCallsPerWorker = 16;
-// Longer requests go in parts, so that a worker's buffers stay small.
-constexpr std::size_t kPartBytes = 4u << 20;
+// Longer requests go in parts, which fit into the ring; only a single record may be longer.
+constexpr std::size_t kPartBytes = 512u << 10;
+static_assert(kPartBytes + pg::kPageBytes < BOUGH_REDO_REQUEST_RING_BYTES);
 // Workers that a call may end before it is given up.
 constexpr unsigned kFaultsMax = 2;
 constexpr unsigned kOutsideKillsMax = 10;
@@ -44,19 +46,30 @@ void charge(WorkerCall& call, const WorkerProcess::Death& death) {
 
 bool given_up(const WorkerCall& call) { return call.faults >= kFaultsMax || call.outside_kills >= kOutsideKillsMax; }
 
-// Until a socket is ready or the first of the leases has waited too long for an answer.
+bool spin_for_any(std::vector<WorkerSet::Lease>& leases) {
+    // Each thread has its own experience of how soon workers answer it.
+    static thread_local SpinBudget budget;
+    if (std::ranges::none_of(leases, [](WorkerSet::Lease& lease) { return lease.channel().worth_spinning(); })) return false;
+    return budget.spin(
+        [&] { return std::ranges::any_of(leases, [](WorkerSet::Lease& lease) { return lease.channel().has_replies(); }); });
+}
+
+// Until a worker has something for us, or is gone, or the first of the leases has waited too long for an answer.
 void wait_for_any(std::vector<WorkerSet::Lease>& leases, std::chrono::milliseconds timeout) {
+    if (spin_for_any(leases)) return;
     std::vector<pollfd> wanted;
     wanted.reserve(leases.size());
     auto deadline = Clock::time_point::max();
+    bool idle = true;
     for (WorkerSet::Lease& lease : leases) {
         WorkerChannel& channel = lease.channel();
-        if (channel.unanswered() == 0) continue;
-        wanted.push_back({channel.socket(), static_cast<short>(POLLIN | (channel.wants_to_send() ? POLLOUT : 0)), 0});
-        deadline = std::min(deadline, channel.waiting_since() + timeout);
+        idle = channel.begin_sleep() && idle;
+        wanted.push_back({channel.socket(), POLLIN, 0});
+        if (channel.unanswered() != 0) deadline = std::min(deadline, channel.waiting_since() + timeout);
     }
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count() + 1;
-    if (left > 0) poll(wanted.data(), wanted.size(), static_cast<int>(left));
+    if (idle && left > 0) poll(wanted.data(), wanted.size(), static_cast<int>(std::min<std::int64_t>(left, 1000)));
+    for (WorkerSet::Lease& lease : leases) lease.channel().end_sleep();
 }
 
 bool hangs(const WorkerChannel& channel, std::chrono::milliseconds timeout) {
@@ -93,10 +106,10 @@ Result<void> RedoPool::apply(const RedoRequest& request, pg::Page out) {
 
 void RedoPool::apply_many(std::span<RedoJob> jobs) {
     std::vector<WorkerCall> calls;
-    calls.reserve(jobs.size());
     for (RedoJob& job : jobs) {
-        metrics_.requests++;
-        metrics_.records += job.request.records.size();
+        metrics_.requests.fetch_add(1, std::memory_order_relaxed);
+        metrics_.records.fetch_add(job.request.records.size(), std::memory_order_relaxed);
+        if (done_natively(job)) continue;
         if (encoded_size(job.request) > kPartBytes) {
             job.result = apply_in_parts(job.request, pg::Page(job.page, pg::kPageBytes));
             continue;
@@ -107,9 +120,21 @@ void RedoPool::apply_many(std::span<RedoJob> jobs) {
         call.result = &job.result;
         calls.push_back(call);
     }
-    run(calls);
+    if (!calls.empty()) run(calls);
     metrics_.errors += static_cast<std::uint64_t>(
         std::count_if(jobs.begin(), jobs.end(), [](const RedoJob& job) { return job.result.has_error(); }));
+}
+
+bool RedoPool::done_natively(RedoJob& job) {
+    if (options_.engine == RedoEngine::stock) return false;
+    if (!redo_natively(job.request, pg::Page(job.page, pg::kPageBytes))) {
+        metrics_.native_declined.fetch_add(1, std::memory_order_relaxed);
+        return false;
+    }
+    metrics_.native_requests.fetch_add(1, std::memory_order_relaxed);
+    metrics_.native_records.fetch_add(job.request.records.size(), std::memory_order_relaxed);
+    job.result = Result<void>();
+    return true;
 }
 
 Result<void> RedoPool::apply_in_parts(const RedoRequest& request, pg::Page out) {
@@ -174,7 +199,7 @@ void RedoPool::run(std::span<WorkerCall> calls) {
         std::size_t unanswered = 0;
         for (std::size_t i = 0; i < leases.size();) {
             WorkerChannel& channel = leases[i].channel();
-            while (asked < calls.size() && channel.wants_more()) channel.ask(calls[asked++]);
+            while (asked < calls.size() && channel.ask(calls[asked])) asked++;
             const State state = channel.pump();
             const bool hung = state == State::waiting && hangs(channel, options_.request_timeout);
             if (state == State::broken || hung) {
@@ -213,13 +238,14 @@ void RedoPool::run_alone(WorkerCall& call) {
         std::vector<WorkerSet::Lease> leases;
         leases.push_back(std::move(*lease));
         WorkerChannel& channel = leases[0].channel();
-        channel.ask(call);
+        // An idle worker has room for anything, unless it lies.
+        const bool asked = channel.ask(call);
         for (;;) {
             const State state = channel.pump();
             if (channel.unanswered() == 0 && state != State::broken) return;
             const bool hung = state == State::waiting && hangs(channel, options_.request_timeout);
             if (state == State::broken || hung) {
-                const bool answered = channel.take_unanswered().empty();
+                const bool answered = asked && channel.take_unanswered().empty();
                 const auto death = leases[0].discard(hung);
                 if (answered) return;
                 last_words = hung ? fmt::format("the worker gave no answer within {} ms", options_.request_timeout.count())

@@ -1,4 +1,5 @@
-// The pageserver's redo: pages brought forward by WAL records, by stock Postgres's own redo routines in pooled, sandboxed workers.
+// The pageserver's redo: pages brought forward by WAL records, by stock Postgres's own redo routines in pooled, sandboxed workers,
+// and by our own for the records that are most frequent.
 #pragma once
 
 #include <atomic>
@@ -20,7 +21,13 @@ namespace bough::pageserver {
 class WorkerSet;
 struct WorkerCall;
 
+enum class RedoEngine : std::uint8_t {
+    stock,  // workers do everything
+    both,   // requests whose records are all known to src/pg/v15/redo*.cpp need no worker
+};
+
 struct RedoPoolOptions {
+    RedoEngine engine = RedoEngine::both;
     std::filesystem::path postgres_bindir;               // with the program `postgres`
     std::filesystem::path library;                       // bough.so; an absolute path
     std::filesystem::path work_directory;                // the pool's own: workers' directories in it are made anew
@@ -33,10 +40,13 @@ struct RedoPoolOptions {
 
 // Read at any time; each counts from the start of the pool.
 struct RedoMetrics {
-    std::atomic<std::uint64_t> requests{0};
+    std::atomic<std::uint64_t> requests{0};  // by either engine
     std::atomic<std::uint64_t> records{0};
-    std::atomic<std::uint64_t> errors{0};   // requests that ended in an error
-    std::atomic<std::uint64_t> retries{0};  // requests sent again because their worker died or hung
+    std::atomic<std::uint64_t> native_requests{0};  // of these, by the native engine
+    std::atomic<std::uint64_t> native_records{0};
+    std::atomic<std::uint64_t> native_declined{0};  // requests that the native engine left to the workers
+    std::atomic<std::uint64_t> errors{0};           // requests that ended in an error
+    std::atomic<std::uint64_t> retries{0};          // requests sent again because their worker died or hung
     std::atomic<std::uint64_t> worker_starts{0};
     std::atomic<std::uint64_t> worker_deaths{0};      // while starting or at work, or killed for hanging
     std::atomic<std::uint64_t> busy_microseconds{0};  // summed over workers: in the hands of a caller
@@ -73,6 +83,7 @@ public:
 
 private:
     explicit RedoPool(RedoPoolOptions options);
+    bool done_natively(RedoJob& job);
     void run(std::span<WorkerCall> calls);
     void run_alone(WorkerCall& call);
     Result<void> apply_in_parts(const RedoRequest& request, pg::Page out);

@@ -1,67 +1,95 @@
 #include "pageserver/redo/worker_channel.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <string_view>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
 #include <sys/socket.h>
 
 namespace bough::pageserver {
+namespace {
 
-void WorkerChannel::ask(WorkerCall& call) {
-    if (sent_ == out_.size()) {
-        out_.clear();
-        sent_ = 0;
-    }
+void encode(const WorkerCall& call, std::span<std::byte> out) {
     if (call.apply)
-        encode_apply(*call.apply, out_);
+        encode_apply(*call.apply, out);
     else
-        encode_mask(call.mask_resource_manager, call.mask_block, pg::ConstPage(call.page, pg::kPageBytes), out_);
+        encode_mask(call.mask_resource_manager, call.mask_block, pg::ConstPage(call.page, pg::kPageBytes), out);
+}
+
+}  // namespace
+
+bool WorkerChannel::ask(WorkerCall& call) {
+    if (!rest_.empty()) return false;
+    const std::size_t bytes = call.apply ? encoded_size(*call.apply) : encoded_mask_size();
+    if (bytes <= BOUGH_REDO_REQUEST_RING_BYTES) {
+        const auto room = memory_.room(bytes);
+        if (room.empty()) {
+            // One that has answered everything has read everything.
+            gone_ = gone_ || in_flight_.empty();
+            return false;
+        }
+        encode(call, room.first(bytes));
+        memory_.sent(bytes);
+        ring_if_asleep();
+    } else {
+        rest_.resize(bytes);
+        encode(call, rest_);
+    }
     if (in_flight_.empty()) waiting_since_ = Clock::now();
     in_flight_.push_back(&call);
+    return true;
 }
 
 WorkerChannel::State WorkerChannel::pump() {
-    const State sending = send_some();
-    if (sending == State::broken) {
-        // It may have answered some before it went.
-        while (receive_some() == State::progress) {
-        }
-        return State::broken;
-    }
+    const bool sent = send_rest();
     const State receiving = receive_some();
-    if (receiving == State::broken) return State::broken;
-    return sending == State::progress || receiving == State::progress ? State::progress : State::waiting;
+    if (receiving == State::broken || memory_.broken() || (gone_ && receiving == State::waiting)) return State::broken;
+    if (receiving == State::progress) ring_if_asleep();
+    return sent || receiving == State::progress ? State::progress : State::waiting;
 }
 
-WorkerChannel::State WorkerChannel::send_some() {
-    if (sent_ == out_.size()) return State::waiting;
-    const ssize_t n = send(socket_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
-    if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? State::waiting : State::broken;
-    sent_ += static_cast<std::size_t>(n);
-    return State::progress;
+bool WorkerChannel::send_rest() {
+    if (rest_.empty()) return false;
+    const auto room = memory_.room(1);
+    if (room.empty()) return false;
+    const std::size_t bytes = std::min(room.size(), rest_.size() - rest_sent_);
+    std::memcpy(room.data(), rest_.data() + rest_sent_, bytes);
+    memory_.sent(bytes);
+    rest_sent_ += bytes;
+    if (rest_sent_ == rest_.size()) {
+        rest_ = {};
+        rest_sent_ = 0;
+    }
+    ring_if_asleep();
+    return true;
 }
 
 WorkerChannel::State WorkerChannel::receive_some() {
-    if (in_flight_.empty()) return State::waiting;
-    const auto space = replies_.space();
-    const ssize_t n = recv(socket_, space.data(), space.size(), 0);
-    if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? State::waiting : State::broken;
-    if (n == 0) return State::broken;
-    replies_.received(static_cast<std::size_t>(n));
-    for (;;) {
-        auto reply = replies_.next();
-        if (!reply) return State::broken;
-        if (!*reply) break;
-        if (in_flight_.empty()) return State::broken;  // an answer to no question
+    const auto bytes = memory_.replies();
+    std::size_t used = 0;
+    State state = State::waiting;
+    while (used < bytes.size()) {
+        const auto reply = parse_reply(bytes.subspan(used));
+        // Replies come whole, and to a question.
+        if (!reply || !*reply || in_flight_.empty()) {
+            state = State::broken;
+            break;
+        }
         WorkerCall& call = *in_flight_.front();
         in_flight_.pop_front();
         finish(call, **reply);
+        used += (*reply)->whole_bytes;
+        state = State::progress;
+    }
+    if (used > 0) {
+        memory_.received(used);
         waiting_since_ = Clock::now();
     }
-    return State::progress;
+    return state;
 }
 
 void WorkerChannel::finish(WorkerCall& call, const RedoReply& reply) {
@@ -70,8 +98,29 @@ void WorkerChannel::finish(WorkerCall& call, const RedoReply& reply) {
         call.result->emplace();
         return;
     }
-    const std::string_view text(reinterpret_cast<const char*>(reply.body.data()), reply.body.size());
+    const std::string text(reinterpret_cast<const char*>(reply.body.data()), reply.body.size());
     *call.result = Error{ErrorCode::corrupt, fmt::format("could not redo {}: {}", describe(call), text), {}};
+}
+
+// A full socket has bytes enough to wake it.
+void WorkerChannel::ring_if_asleep() {
+    if (!memory_.must_ring()) return;
+    const char bell = 0;
+    if (send(socket_, &bell, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+        gone_ = true;
+}
+
+bool WorkerChannel::begin_sleep() {
+    memory_.begin_sleep();
+    return !has_replies() && !(!rest_.empty() && !memory_.room(1).empty());
+}
+
+bool WorkerChannel::end_sleep() {
+    memory_.end_sleep();
+    std::array<char, 64> bells;
+    const ssize_t n = recv(socket_, bells.data(), bells.size(), MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) gone_ = true;
+    return !gone_;
 }
 
 std::deque<WorkerCall*> WorkerChannel::take_unanswered() { return std::exchange(in_flight_, {}); }

@@ -54,6 +54,7 @@ struct ChildSetup {
     int null_fd;
     int log_fd;
     int socket_fd;
+    int memory_fd;
     std::uint64_t memory_bytes_max;
 };
 
@@ -71,9 +72,9 @@ int become_postgres(const ChildSetup& setup) {
     // A session of its own: the terminal's Ctrl-C is for the pageserver, which stops its workers itself.
     if (setsid() < 0) return errno;
     if (dup2(setup.null_fd, 0) < 0 || dup2(setup.null_fd, 1) < 0 || dup2(setup.log_fd, 2) < 0 ||
-        dup2(setup.socket_fd, BOUGH_REDO_FD) < 0)
+        dup2(setup.socket_fd, BOUGH_REDO_FD) < 0 || dup2(setup.memory_fd, BOUGH_REDO_MEMORY_FD) < 0)
         return errno;
-    if (close_range(BOUGH_REDO_FD + 1, ~0u, 0) != 0) return errno;
+    if (close_range(BOUGH_REDO_MEMORY_FD + 1, ~0u, 0) != 0) return errno;
     if (chdir(setup.directory) != 0) return errno;
     if (!limit(RLIMIT_CORE, 0) || !limit(RLIMIT_NOFILE, kOpenFilesMax) || !limit(RLIMIT_FSIZE, kFileBytesMax)) return errno;
     if (setup.memory_bytes_max != 0 && !limit(RLIMIT_AS, setup.memory_bytes_max)) return errno;
@@ -124,7 +125,7 @@ struct Launched {
 };
 
 // When this returns only the child holds its end of the socket, so that its death is seen.
-Result<Launched> launch(const WorkerCommand& command) {
+Result<Launched> launch(const WorkerCommand& command, const WorkerMemory& memory) {
     if (access(command.postgres.c_str(), X_OK) != 0)
         return io_error(fmt::format("could not execute \"{}\"", command.postgres.string()), errno);
     std::array<int, 2> pair{};
@@ -137,7 +138,7 @@ Result<Launched> launch(const WorkerCommand& command) {
     Descriptor log(open(log_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
     if (log.get() < 0) return io_error(fmt::format("could not create \"{}\"", log_path), errno);
     Descriptor null_high(above_standard(null.get())), log_high(above_standard(log.get())),
-        theirs_high(above_standard(theirs.get()));
+        theirs_high(above_standard(theirs.get())), memory_high(above_standard(memory.descriptor()));
     if (null_high.get() < 0 || log_high.get() < 0 || theirs_high.get() < 0)
         return io_error("could not prepare a redo worker's file descriptors", errno);
 
@@ -146,8 +147,9 @@ Result<Launched> launch(const WorkerCommand& command) {
     std::array<char*, 6> arguments{program.data(), single.data(), data_option.data(), directory.data(), database.data(), nullptr};
     std::string redo = "BOUGH_REDO=1", locale = "LC_ALL=C", zone = "TZ=UTC";
     std::array<char*, 4> environment{redo.data(), locale.data(), zone.data(), nullptr};
-    BOUGH_ASSIGN(const pid_t pid, spawn({program.c_str(), arguments.data(), environment.data(), directory.c_str(),
-                                         null_high.get(), log_high.get(), theirs_high.get(), command.memory_bytes_max}));
+    BOUGH_ASSIGN(const pid_t pid,
+                 spawn({program.c_str(), arguments.data(), environment.data(), directory.c_str(), null_high.get(), log_high.get(),
+                        theirs_high.get(), memory_high.get(), command.memory_bytes_max}));
     return Launched{pid, ours.release()};
 }
 
@@ -155,8 +157,10 @@ Result<Launched> launch(const WorkerCommand& command) {
 
 Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(const WorkerCommand& command) {
     BOUGH_TRY(prepare_for_start(command.directory));
-    BOUGH_ASSIGN(const Launched launched, launch(command));
-    std::unique_ptr<WorkerProcess> worker(new WorkerProcess(launched.pid, launched.socket, command.directory));
+    BOUGH_ASSIGN(std::unique_ptr<WorkerMemory> memory, WorkerMemory::create());
+    BOUGH_ASSIGN(const Launched launched, launch(command, *memory));
+    memory->close_descriptor();
+    std::unique_ptr<WorkerProcess> worker(new WorkerProcess(launched.pid, launched.socket, std::move(memory), command.directory));
     BOUGH_TRY(worker->wait_until_ready(command.start_timeout));
     return worker;
 }
@@ -190,8 +194,11 @@ Result<void> WorkerProcess::wait_until_ready(std::chrono::milliseconds timeout) 
 }
 
 bool WorkerProcess::idle_and_alive() const {
-    pollfd wanted{socket_, POLLIN, 0};
-    return poll(&wanted, 1, 0) == 0;
+    std::array<char, 64> bells;
+    ssize_t n;
+    do n = recv(socket_, bells.data(), bells.size(), MSG_DONTWAIT);
+    while (n > 0 || (n < 0 && errno == EINTR));
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 WorkerProcess::Death WorkerProcess::bury(bool at_once) {

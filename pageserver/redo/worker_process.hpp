@@ -1,4 +1,4 @@
-// One redo worker: a child process running `postgres --single` in redo mode, and the socket to it.
+// One redo worker: a child process running `postgres --single` in redo mode, the memory shared with it, and the socket to it.
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "bough/error.hpp"
+#include "pageserver/redo/worker_memory.hpp"
 
 namespace bough::pageserver {
 
@@ -32,9 +33,10 @@ public:
     WorkerProcess& operator=(const WorkerProcess&) = delete;
 
     int socket() const { return socket_; }  // non-blocking; open for the object's life
+    WorkerMemory& memory() { return *memory_; }
     pid_t pid() const { return pid_; }
 
-    // Whether it is there and silent, as a worker that was asked nothing must be.
+    // Whether it is there. Wake-ups that came too late are taken off the socket.
     bool idle_and_alive() const;
 
     struct Death {
@@ -45,12 +47,13 @@ public:
     Death bury(bool at_once);
 
 private:
-    WorkerProcess(pid_t pid, int socket, std::filesystem::path directory)
-        : pid_(pid), socket_(socket), directory_(std::move(directory)) {}
+    WorkerProcess(pid_t pid, int socket, std::unique_ptr<WorkerMemory> memory, std::filesystem::path directory)
+        : pid_(pid), socket_(socket), memory_(std::move(memory)), directory_(std::move(directory)) {}
     Result<void> wait_until_ready(std::chrono::milliseconds timeout);
 
     pid_t pid_;  // -1 once reaped
     int socket_;
+    std::unique_ptr<WorkerMemory> memory_;
     std::filesystem::path directory_;
 };
 

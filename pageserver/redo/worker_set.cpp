@@ -201,7 +201,7 @@ void WorkerSet::start_worker(Slot& slot, std::unique_lock<std::mutex>& lock) {
         metrics_.worker_starts++;
         start_error_.reset();
         slot.process = std::move(*process);
-        slot.channel = std::make_unique<WorkerChannel>(slot.process->socket());
+        slot.channel = std::make_unique<WorkerChannel>(slot.process->socket(), slot.process->memory());
         slot.state = State::idle;
         slot.idle_since = Clock::now();
         spdlog::debug("redo worker {} started in \"{}\"", slot.process->pid(), slot.command.directory.string());

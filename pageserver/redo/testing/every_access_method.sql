@@ -19,6 +19,17 @@ delete from plain where id > 5000;
 vacuum plain;
 insert into plain select i, i % 100, 'again' from generate_series(10001, 12500) i;
 
+insert into plain values (5, 0, 'there'), (20001, 0, 'not there') on conflict do nothing;
+insert into plain values (20001, 1, 'there'), (20002, 0, 'not there') on conflict (id) do update set k = excluded.k;
+
+-- a newer version locked by somebody who sees the older one
+create extension dblink;
+begin;
+update plain set k = -1 where id = 100;
+select * from dblink(format('host=%s user=postgres dbname=postgres', current_setting('unix_socket_directories')),
+                     'select id from plain where id = 100 for key share') as locked(id int);
+commit;
+
 create table wide (id int, body text);
 alter table wide alter body set storage external;
 insert into wide select i, string_agg(md5((i * 1000 + j)::text), '') from generate_series(1, 60) i, generate_series(1, 200) j group by i;
@@ -51,6 +62,14 @@ update tree set a = a where a < 300;
 update tree set b = b || 'z' where a < 900;
 vacuum tree;
 reindex table tree;
+-- a tree of few items a page loses all but its right edge, whose leaf is then split below the true root
+create table tall (k text primary key);
+alter table tall alter k set storage plain;
+insert into tall select lpad(i::text, 1000, 'k') from generate_series(10000, 10600) i;
+delete from tall;
+vacuum tall;
+vacuum tall;
+insert into tall select lpad(i::text, 1000, 'k') from generate_series(20000, 20060) i;
 
 -- hash: bucket splits, overflow pages, squeeze
 create table hashed (a int);

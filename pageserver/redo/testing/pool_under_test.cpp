@@ -3,6 +3,7 @@
 #include <csignal>
 #include <fstream>
 #include <stdexcept>
+#include <string>
 
 namespace bough::pageserver::testing {
 namespace fs = std::filesystem;
@@ -11,6 +12,7 @@ PoolUnderTest::PoolUnderTest(const std::vector<std::byte>& control_file, const s
     std::string pattern = (fs::temp_directory_path() / "bough-redo-test-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
     root_ = pattern;
+    options_.engine = RedoEngine::stock;
     options_.postgres_bindir = BOUGH_PG_BINDIR;
     options_.library = BOUGH_LIBRARY;
     options_.work_directory = root_ / "redo";
@@ -39,6 +41,17 @@ std::vector<int> PoolUnderTest::worker_pids() const {
         if (file >> pid && kill(pid < 0 ? -pid : pid, 0) == 0) pids.push_back(pid < 0 ? -pid : pid);
     }
     return pids;
+}
+
+double PoolUnderTest::worker_cpu_seconds() const {
+    double sum = 0;
+    for (const int pid : worker_pids()) {
+        std::ifstream file("/proc/" + std::to_string(pid) + "/schedstat");
+        double run_ns = 0;
+        file >> run_ns;
+        sum += run_ns / 1e9;
+    }
+    return sum;
 }
 
 }  // namespace bough::pageserver::testing

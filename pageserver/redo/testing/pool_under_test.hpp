@@ -1,4 +1,4 @@
-// A pool of this build's workers, in a temporary directory.
+// A pool of this build's workers, in a temporary directory. Its engine is stock unless told otherwise: most tests are about workers.
 #pragma once
 
 #include <filesystem>
@@ -19,6 +19,8 @@ public:
     RedoPool& pool() { return *pool_; }
     // Of the workers that are running.
     std::vector<int> worker_pids() const;
+    // That they have used since each began; of those that are running.
+    double worker_cpu_seconds() const;
     const RedoPoolOptions& options() const { return options_; }
 
 private:

@@ -62,7 +62,8 @@ bool is_number(const std::string& text) {
 
 }  // namespace
 
-StockHistory::StockHistory(const HistoryOptions& options) : server_(kSettings, options.initdb_options) {
+StockHistory::StockHistory(const HistoryOptions& options)
+    : server_(kSettings, options.initdb_options), keep_whole_(options.keep_whole) {
     base_ = server_.root() / "before";
     server_.start();
     if (!options.before.empty()) server_.sql(options.before);
@@ -75,7 +76,8 @@ StockHistory::StockHistory(const HistoryOptions& options) : server_(kSettings, o
     const Lsn begin = must(pg::v15::ControlFile::parse(control_file_)).checkpoint_lsn();
 
     server_.start();
-    server_.sql(options.workload);
+    if (!options.workload.empty()) server_.sql(options.workload);
+    if (options.work) options.work(server_);
     server_.stop();
     read_log(begin);
 }
@@ -111,7 +113,8 @@ void StockHistory::read_log(Lsn begin) {
         for (const pg::v15::BlockReference& block : record.blocks()) {
             const bool main = block.tag.fork.fork == pg::Fork::main;
             if (!main && block.tag.fork.fork != pg::Fork::visibility) continue;
-            if (!whole) whole = std::make_shared<std::vector<std::byte>>(record.bytes().begin(), record.bytes().end());
+            if (!whole && keep_whole_)
+                whole = std::make_shared<std::vector<std::byte>>(record.bytes().begin(), record.bytes().end());
             const auto for_page = pg::v15::record_for_page(record, block, true, buffer);
             add(main ? pages_ : visibility_pages_, block.tag,
                 {wal->start, wal->end, record.resource_manager(), whole, {for_page.begin(), for_page.end()}});

@@ -33,8 +33,10 @@ struct PageHistory {
 
 struct HistoryOptions {
     std::string initdb_options;
-    std::string before;    // SQL
-    std::string workload;  // SQL, in database postgres
+    std::string before;                                     // SQL
+    std::string workload;                                   // SQL, in database postgres
+    std::function<void(pg::testing::StockServer&)> work{};  // after that, if given; the server runs before and after it
+    bool keep_whole = true;                                 // HistoryRecord::whole, which doubles the memory
 };
 
 // Holds everything in memory: for workloads of some hundred megabytes of WAL at most. Throws std::runtime_error.
@@ -64,6 +66,7 @@ private:
     void forget_from(const pg::RelationFork& fork, std::uint32_t block);
 
     pg::testing::StockServer server_;
+    bool keep_whole_;
     std::filesystem::path base_;
     std::map<pg::PageTag, PageHistory> pages_;
     std::map<pg::PageTag, PageHistory> visibility_pages_;
