@@ -1,7 +1,12 @@
 """Safekeepers are added and replaced while clients write: no session notices, and nothing acknowledged is lost."""
+import http.server
 import os
 import shutil
 import signal
+import socketserver
+import threading
+
+import pytest
 
 from support import wait
 from support.crash import Survivor
@@ -65,3 +70,60 @@ def test_one_safekeeper_becomes_three_and_a_lost_one_is_replaced(make_system):
     system.sql("create table touched as select 1 as id", "untouched")
     check_quorum(system, ["sk2", "sk3", "sk4"], "untouched")
     os.kill(system.daemons()["safekeeper-sk2"], signal.SIGCONT)
+
+
+class Stranger(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Looks like a safekeeper that has just started, and can do nothing."""
+    daemon_threads = True
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self):
+            body = b'{"boot_id":"1"}' if self.path == "/status" else b'{"message":"no space left on device"}'
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(200 if self.path == "/status" else 503)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        do_GET = do_PUT = do_POST = do_DELETE = answer
+
+        def log_message(self, *_):
+            pass
+
+    def get_request(self):
+        return super().get_request()[0], ("stranger", 0)
+
+
+def test_a_change_that_cannot_be_made_waits_and_is_called_off(make_system):
+    system = make_system()
+    system.up()
+    system.sql("create table t as select 1 as id")
+    path = system.data_dir.parent / "stranger.sock"
+    stranger = Stranger(str(path), Stranger.Handler)
+    path.chmod(0o777)
+    threading.Thread(target=stranger.serve_forever, daemon=True).start()
+    try:
+        change = {"add": {"name": "stranger", "admin": f"unix:{path}", "wal": "host=/nowhere port=1"}}
+        assert system.api("POST", "/safekeepers", change)["change"]["to"] == ["sk1", "stranger"]
+        waiting = wait.until(lambda: view(system)["change"]["waiting"], 30, "a reason")
+        assert waiting[0]["branch"] == "main" and "no space left" in waiting[0]["for"], waiting
+        assert "already being changed" in str(pytest.raises(Exception, system.api, "POST", "/safekeepers", change).value)
+        assert "being changed" in system.refused("safekeeper", "add")
+        # Nothing has changed for the compute, nor does it after all was killed.
+        system.sql("insert into t values (2)")
+        system.kill_everything()
+        system.up()
+        assert system.value("select count(*) from t") == 2
+        check_quorum(system, ["sk1"])
+        assert view(system)["change"] is not None
+        assert system.json("safekeeper", "cancel")["change"] is None
+        assert members(system) == {"sk1"}
+    finally:
+        stranger.shutdown()
+        stranger.server_close()
+    assert system.value("select count(*) from t") == 2
+    # The next change is not hindered by it, and it is not taken for another one.
+    assert "removed or replaced before" in system.refused("safekeeper", "add", "stranger")
+    system.json("safekeeper", "add", "sk2")
+    check_quorum(system, ["sk1", "sk2"])
