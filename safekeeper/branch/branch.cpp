@@ -249,7 +249,8 @@ std::optional<Event> Branch::perform_io(const Action& action) {
     }
     if (const auto* cut = std::get_if<consensus::CutTail>(&action)) {
         change_generation();
-        auto done = log_->cut(cut->lsn);
+        auto done = expect_log_up_to(cut->lsn);
+        if (done) done = log_->cut(cut->lsn);
         if (!done) {
             spdlog::error("{}: could not cut the log at {}: {}", name_.to_string(), cut->lsn.to_string(), done.error().to_string());
             return consensus::TailCut{done.error()};
@@ -263,6 +264,19 @@ std::optional<Event> Branch::perform_io(const Action& action) {
         return consensus::PersistFailed{saved.error()};
     }
     return consensus::Persisted{};
+}
+
+// The control file says how far the log was durable, and a log that is found to be shorter is taken for damaged. So it must not say more
+// than a cut will leave, also if a crash comes before the begin is persisted.
+Result<void> Branch::expect_log_up_to(Lsn at) {
+    if (control_.scan_lsn <= at) return {};
+    BOUGH_ASSIGN(auto last, boundary(at));
+    auto control = control_;
+    control.scan_lsn = last.end;
+    control.scan_record = last.start;
+    BOUGH_TRY(segment::replace_file(control_path(directory_), segment::encode_control_file(control)));
+    control_ = std::move(control);
+    return {};
 }
 
 // What uncommitted readers were sent from now on may not stay.

@@ -133,6 +133,7 @@ private:
     void change_generation();
     void notify_readers();
     Result<void> save(const consensus::Durable& durable);
+    Result<void> expect_log_up_to(Lsn at);
     Result<void> make_first_segment();
     std::optional<segment::WalPlace> inheritable_place() const;
     BranchPosition extended(consensus::Position position) const;

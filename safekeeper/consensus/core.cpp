@@ -9,6 +9,7 @@
 
 namespace bough::safekeeper::consensus {
 using election::common_end;
+using election::first_contradiction;
 
 namespace {
 
@@ -80,9 +81,29 @@ void Core::take(const Event& event) {
 Lsn Core::readable_end() const { return std::min(durable_.commit_lsn, log_.end); }
 
 Position Core::position() const {
-    return {durable_.promised, last_term(), durable_.history.up_to(log_.end), durable_.start_lsn, log_, readable_end(), state_,
-            durable_.history.last().term, durable_.assignment.configuration, durable_.assignment.peers,
-            durable_.assignment.source};
+    // What is not on disk yet is not told.
+    const auto& durable = state_ == State::persisting ? durable_before_ : durable_;
+    return {durable.promised, durable.history.last_at(log_.end).term, durable.history.up_to(log_.end), durable.start_lsn, log_,
+            readable_end(), state_, durable.history.last().term, durable.assignment.configuration, durable.assignment.peers,
+            durable.assignment.source};
+}
+
+std::string Core::fingerprint() const {
+    auto of = [](const Durable& durable) {
+        return std::to_string(durable.promised.value) + '[' + durable.history.to_string() + ']' + durable.commit_lsn.to_string() +
+               durable.assignment.source + ' ' + bough::to_string(durable.assignment.configuration);
+    };
+    std::string text = std::string(to_string(state_)) + of(durable_) + log_.flush.to_string() + log_.end.to_string() +
+                       std::to_string(counted_in_.value);
+    if (state_ == State::persisting) text += of(durable_before_);
+    if (const auto* vote = std::get_if<Vote>(&work_)) text += " vote " + std::to_string(vote->request);
+    if (const auto* begin = std::get_if<Begin>(&work_)) text += " begin " + std::to_string(begin->request.request) + of(begin->durable);
+    for (auto request : waiting_begins_) text += " answer " + std::to_string(request);
+    for (const auto& event : waiting_) text += " then " + to_string(event);
+    for (const auto& [peer, report] : reports_)
+        text += ' ' + peer + std::to_string(report.last_term.value) + '@' + report.end.to_string();
+    for (const auto& donor : chosen_donors_) text += " from " + donor.admin;
+    return text;
 }
 
 // --- votes ------------------------------------------------------------------------------------------------------------------
@@ -153,7 +174,7 @@ void Core::begin_again(const BeginRequested& event) {
     }
     waiting_begins_.push_back(event.request);
     bool catching_up = state_ == State::catching_up;
-    if (durable_.assignment == event.assignment && !(catching_up && !event.donors.empty())) {
+    if (durable_.assignment == event.assignment && !(catching_up && event.donors != chosen_donors_)) {
         if (!catching_up) answer_waiting_begins();
         return;
     }
@@ -179,8 +200,14 @@ void Core::begin_new(const BeginRequested& event) {
                            ", below what is committed, " + readable_end().to_string(),
                        "whoever chose this beginning did not ask a majority"});
 
+    if (auto at = first_contradiction(durable_.history, history, readable_end()))
+        return refuse({ErrorCode::failed_precondition,
+                       "the history of term " + std::to_string(event.term.value) + " contradicts at " + at->to_string() +
+                           " what is committed up to " + readable_end().to_string(),
+                       "whoever chose this log did not ask a majority"});
+
     Durable durable = durable_;
-    history.forget_below(std::min(durable.commit_lsn, event.begin_lsn), kHistoryEntriesKept);
+    history.forget_below(std::min(durable.commit_lsn, event.begin_lsn), counted_in_, kHistoryEntriesKept);
     durable.history = std::move(history);
     durable.assignment = event.assignment;
     waiting_begins_.push_back(event.request);
@@ -245,6 +272,7 @@ void Core::follow(const std::vector<Peer>& chosen_donors) {
     if (log_.end < begin.begin) {
         state_ = State::catching_up;
         bool chosen = !chosen_donors.empty();
+        chosen_donors_ = chosen_donors;
         actions_.push_back(
             StartCatchUp{begin.term, begin.begin, chosen ? chosen_donors : durable_.assignment.peers, chosen});
         return;
@@ -306,7 +334,9 @@ void Core::count_quorum() {
     auto newest = durable_.history.last();
     if (durable_.history.empty() || last_term() != newest.term) return;
     Lsn reached = reached_by_quorum(newest.term);
-    if (reached >= newest.begin) learn_commit(reached);
+    if (reached < newest.begin) return;
+    counted_in_ = newest.term;
+    learn_commit(reached);
 }
 
 Lsn Core::kept_by_others() const {

@@ -36,6 +36,9 @@ public:
     Lsn commit_lsn() const { return durable_.commit_lsn; }
     // What enough others have reported for a majority without us, in the newest term; 0/0 if they are too few.
     Lsn kept_by_others() const;
+    // All that decides what it does next: of two with the same text neither does what the other would not. To tell states apart when
+    // they are explored.
+    std::string fingerprint() const;
 
 private:
     // The request that the action under way belongs to.
@@ -84,6 +87,8 @@ private:
     LogPosition log_;
     State state_ = State::resting;
     Work work_;
+    std::vector<Peer> chosen_donors_;        // that the catch-up under way was given; empty: any in which the term has begun
+    Term counted_in_;                        // newest term in which a majority was seen to have reached its begin
     std::vector<RequestId> waiting_begins_;  // answered once caught up
     std::deque<Event> waiting_;              // requests that came while busy
     struct Report {

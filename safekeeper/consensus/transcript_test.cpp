@@ -72,6 +72,7 @@ public:
     Words play(const std::string& line) {
         auto words = split(line, ' ');
         if (words.at(0) == "safekeeper") return start(words);
+        if (words.at(0) == "position") return position();
         Event event = parse(words);
         auto actions = core_->step(event);
         invariants_->check(event, actions);
@@ -94,6 +95,13 @@ private:
         auto actions = core_->start();
         invariants_->check(LogFlushed{log}, actions);
         return lines(actions);
+    }
+
+    // What others are told just now.
+    Words position() const {
+        auto told = core_->position();
+        return {"    promised " + std::to_string(told.promised.value) + ", last term " + std::to_string(told.last_term.value) + ", end " +
+                told.log.end.to_string()};
     }
 
     Event parse(const Words& words) {

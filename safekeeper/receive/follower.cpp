@@ -172,6 +172,7 @@ Result<void> Follower::catch_up(const consensus::StartCatchUp& task) {
 Result<void> Follower::stream(const consensus::StartStream& task) {
     BOUGH_ASSIGN(auto upstream, Upstream::connect({task.assignment.source, settings_.application_name, {}}, *stop_));
     BOUGH_TRY(check_compute(upstream, task.term));
+    BOUGH_TRY(upstream.take_name(settings_.application_name));
     bool reserve = is_reserve(settings_.branch, settings_.own_address, task.assignment.peers);
     auto received = receive(upstream, std::nullopt, ReservePace{reserve ? settings_.reserve_step : std::chrono::milliseconds{0}});
     // The compute keeps WAL only so long; what it has dropped is committed, so the others have it.

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <cctype>
 #include <charconv>
 #include <cstring>
 #include <utility>
@@ -167,6 +168,18 @@ Result<Identity> Upstream::identify() {
         return Error{ErrorCode::corrupt, "IDENTIFY_SYSTEM gave an unexpected answer", {}};
     identity.end = *end;
     return identity;
+}
+
+// A temporary slot has one owner, and goes with its connection. As it reserves no WAL, it keeps none.
+Result<void> Upstream::take_name(const std::string& name) {
+    std::string slot;
+    for (char c : name) slot += std::isalnum(static_cast<unsigned char>(c)) ? static_cast<char>(std::tolower(static_cast<unsigned char>(c))) : '_';
+    BOUGH_ASSIGN(auto result, execute("CREATE_REPLICATION_SLOT \"" + slot + "\" TEMPORARY PHYSICAL"));
+    if (PQresultStatus(result.get()) == PGRES_TUPLES_OK) return {};
+    const char* sqlstate = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
+    if (sqlstate != nullptr && std::string_view(sqlstate) == "42710")
+        return Error{ErrorCode::unavailable, "an older connection of \"" + name + "\" is still there", {}};
+    return connection_error("CREATE_REPLICATION_SLOT failed");
 }
 
 Result<std::optional<std::string>> Upstream::show(const std::string& setting) {

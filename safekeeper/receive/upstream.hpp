@@ -50,6 +50,9 @@ public:
     Result<Identity> identify();
     // The setting's value; nothing when the server does not know it.
     Result<std::optional<std::string>> show(const std::string& setting);
+    // Makes sure that no other connection counts as this standby: Postgres counts walsenders, not names, so one that lingers after a
+    // reconnect would let a single safekeeper pass for two. unavailable: an older one of ours is still there.
+    Result<void> take_name(const std::string& name);
     // From here on there is only receive(), reply() and wait(). out_of_range: the server no
     // longer has that WAL.
     Result<void> start_replication(Lsn from);

@@ -40,8 +40,9 @@ void TermHistory::append(TermBegin entry) {
     entries_.push_back(entry);
 }
 
-void TermHistory::forget_below(Lsn committed, std::size_t keep) {
-    while (entries_.size() > keep && entries_.size() > 1 && entries_[1].begin <= committed) entries_.erase(entries_.begin());
+void TermHistory::forget_below(Lsn committed, Term counted, std::size_t keep) {
+    while (entries_.size() > keep && entries_.size() > 1 && entries_[0].term < counted && entries_[1].begin <= committed)
+        entries_.erase(entries_.begin());
 }
 
 std::string TermHistory::to_string() const {
@@ -51,6 +52,21 @@ std::string TermHistory::to_string() const {
         text += std::to_string(entry.term.value) + '@' + entry.begin.to_string();
     }
     return text;
+}
+
+std::optional<Lsn> first_contradiction(const TermHistory& mine, const TermHistory& theirs, Lsn end) {
+    if (mine.empty() || theirs.empty()) return std::nullopt;
+    // Who wrote what stands before the oldest entry has been forgotten.
+    Lsn at = std::max(mine.entries().front().begin, theirs.entries().front().begin);
+    while (at < end) {
+        if (mine.last_at(at).term != theirs.last_at(at).term) return at;
+        Lsn next = end;
+        for (const auto* history : {&mine, &theirs})
+            for (const auto& entry : history->entries())
+                if (entry.begin > at) next = std::min(next, entry.begin);
+        at = next;
+    }
+    return std::nullopt;
 }
 
 Result<Lsn> common_end(const TermHistory& mine, Lsn mine_end, const TermHistory& theirs, Lsn shared) {

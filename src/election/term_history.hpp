@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,8 @@ public:
     // Adds the entry; REQUIRES a higher term and a begin not before the last.
     void append(TermBegin entry);
 
-    // Forgets entries that say nothing about the log above `committed`, but for the newest `keep` ones.
-    void forget_below(Lsn committed, std::size_t keep);
+    // Forgets entries of terms below `counted` that say nothing about the log above `committed`, but for the newest `keep` ones.
+    void forget_below(Lsn committed, Term counted, std::size_t keep);
 
     // "1@0/10 3@0/20"
     std::string to_string() const;
@@ -49,6 +50,9 @@ public:
 private:
     std::vector<TermBegin> entries_;
 };
+
+// The first byte below `end` that the two histories ascribe to different terms; nothing when they agree on all that both still know.
+std::optional<Lsn> first_contradiction(const TermHistory& mine, const TermHistory& theirs, Lsn end);
 
 // Up to where a log with the history `mine` that ends at `mine_end` is the same as one with the history `theirs`; at least
 // `shared`, below which all logs of the branch are the same. failed_precondition when the histories give one term two begins.

@@ -53,12 +53,28 @@ TEST(TermHistory, one_term_with_two_begins_is_refused) {
     EXPECT_EQ(common_end(make({at(1, 10)}), Lsn{50}, make({at(1, 20)}), Lsn{0}).error().code, ErrorCode::failed_precondition);
 }
 
-TEST(TermHistory, forgets_only_what_is_committed) {
+TEST(TermHistory, forgets_only_what_is_committed_and_older_than_a_counted_term) {
     auto history = make({at(1, 10), at(2, 20), at(3, 30), at(4, 40)});
-    history.forget_below(Lsn{30}, 1);
+    history.forget_below(Lsn{30}, Term{1}, 1);
+    EXPECT_EQ(history.entries().size(), 4u);
+    history.forget_below(Lsn{30}, Term{4}, 1);
     EXPECT_EQ(history, make({at(3, 30), at(4, 40)}));
-    history.forget_below(Lsn{100}, 2);
+    history.forget_below(Lsn{100}, Term{4}, 2);
     EXPECT_EQ(history, make({at(3, 30), at(4, 40)}));
+}
+
+TEST(TermHistory, contradictions_are_found_where_both_still_know) {
+    auto mine = make({at(1, 10), at(3, 30), at(4, 40)});
+    EXPECT_EQ(first_contradiction(mine, make({at(1, 10), at(3, 30), at(5, 60)}), Lsn{40}), std::nullopt);
+    EXPECT_EQ(first_contradiction(mine, make({at(1, 10), at(3, 30), at(5, 60)}), Lsn{41}), Lsn{40});
+    EXPECT_EQ(first_contradiction(mine, make({at(1, 10), at(2, 20), at(3, 30)}), Lsn{50}), Lsn{20});
+    // Terms that wrote nothing leave no trace in the bytes.
+    EXPECT_EQ(first_contradiction(mine, make({at(1, 10), at(2, 30), at(3, 30), at(4, 40)}), Lsn{99}), std::nullopt);
+    // What one of them has forgotten is passed over.
+    EXPECT_EQ(first_contradiction(mine, make({at(3, 30), at(4, 40), at(7, 90)}), Lsn{90}), std::nullopt);
+    EXPECT_EQ(first_contradiction(mine, make({at(6, 45), at(7, 90)}), Lsn{50}), Lsn{45});
+    EXPECT_EQ(first_contradiction(mine, make({at(6, 60), at(7, 90)}), Lsn{50}), std::nullopt);
+    EXPECT_EQ(first_contradiction(mine, {}, Lsn{50}), std::nullopt);
 }
 
 }  // namespace
