@@ -1,0 +1,30 @@
+#include <gtest/gtest.h>
+
+#include "safekeeper/simulation/runner.hpp"
+
+namespace bough::safekeeper::simulation {
+namespace {
+
+// Other seeds than those of `./dev sim`, which begin at 1: what fails here is replayed there.
+constexpr std::uint64_t kFirstSeed = 1'000'001;
+
+TEST(Simulation, keeps_every_promise) {
+    auto outcome = run_series({.first_seed = kFirstSeed, .seeds = 3000, .processes = 2, .defect = Defect::none, .quiet = false});
+    EXPECT_FALSE(outcome.failed_seed.has_value()) << "seed " << *outcome.failed_seed << "; `./dev sim --replay` shows the run";
+    // It was no idle time.
+    EXPECT_GT(outcome.commits, outcome.runs * 10);
+    EXPECT_GT(outcome.terms, outcome.runs * 3);
+}
+
+class PlantedDefect : public testing::TestWithParam<DefectName> {};
+
+TEST_P(PlantedDefect, is_caught) {
+    auto outcome = run_series({.first_seed = 1, .seeds = 20000, .processes = 2, .defect = GetParam().defect, .quiet = true});
+    EXPECT_TRUE(outcome.failed_seed.has_value());
+}
+
+INSTANTIATE_TEST_SUITE_P(Simulation, PlantedDefect, testing::ValuesIn(defects()),
+                         [](const auto& one) { return std::string(one.param.name); });
+
+}  // namespace
+}  // namespace bough::safekeeper::simulation
