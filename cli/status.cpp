@@ -1,10 +1,12 @@
 // bough status
+#include <chrono>
 #include <iostream>
 
 #include <boost/json/serialize.hpp>
 
 #include "cli/api_client.hpp"
 #include "cli/table.hpp"
+#include "http/client.hpp"
 #include "json/fields.hpp"
 
 namespace bough::cli {
@@ -17,12 +19,25 @@ Result<json::object> gather(const CommonOptions& common, bool running) {
                         {"running", running},
                         {"api", "http://127.0.0.1:" + std::to_string(settings.api_port)},
                         {"daemons", json::array{}},
+                        {"warnings", json::array{}},
                         {"projects", json::array{}}};
     if (!running) return result;
     if (auto status = read_supervisor_status(files); status && supervisor_runs(files)) {
         result["supervisor_pid"] = status->pid;
         for (const auto& daemon : status->daemons)
             result["daemons"].as_array().push_back(json::object{{"name", daemon.name}, {"pid", daemon.pid}, {"state", daemon.state}, {"restarts", daemon.restarts}});
+    }
+    // What a daemon has to say for itself.
+    for (unsigned i = 1; i <= settings.safekeepers; ++i) {
+        auto name = "sk" + std::to_string(i);
+        auto address = net::Address::parse("unix:" + (files.run_directory() / (name + ".sock")).string());
+        if (!address) continue;
+        auto answer = http::Client(*address).call("GET", "/status", {}, std::chrono::seconds(2));
+        auto fields = answer ? json::parse_object(*answer) : Result<json::object>(answer.error());
+        auto full = fields ? json::bool_field_or(*fields, "disk_full", false) : Result<bool>(false);
+        if (!full || !*full) continue;
+        result["warnings"].as_array().push_back(
+            boost::json::string("safekeeper " + name + ": the disk is full; commits that need it wait until there is room"));
     }
     auto api = ApiClient::of(common.data_dir);
     if (!api) return result;
@@ -50,6 +65,7 @@ Result<int> status(const CommonOptions& common) {
         std::cout << "the system in " << common.data_dir << " does not run\n";
     } else {
         print_table({"name", "state", "pid", "restarts"}, gathered["daemons"].as_array());
+        for (auto& warning : gathered["warnings"].as_array()) std::cout << "\n" << warning.as_string() << "\n";
         if (auto* error = gathered.if_contains("api_error")) std::cout << "\nthe API does not answer: " << error->as_string() << "\n";
         for (auto& project : gathered["projects"].as_array()) {
             auto& fields = project.as_object();

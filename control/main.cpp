@@ -11,6 +11,7 @@
 #include "control/api/api.hpp"
 #include "control/branching/names.hpp"
 #include "control/membership/membership_changes.hpp"
+#include "control/storage/wal_retention.hpp"
 #include "files/files.hpp"
 #include "http/server.hpp"
 
@@ -109,6 +110,7 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     Computes computes(compute_options, *catalog, pageserver, known_safekeepers, catchup);
     Branching branching(*catalog, pageserver, known_safekeepers, catchup, computes, options.sql_port);
     computes.adopt();
+    WalRetention retention(*catalog, pageserver, known_safekeepers);
     MembershipChanges membership(*catalog, known_safekeepers, computes);
     Api api(key, new_password(), *catalog, branching, computes, known_safekeepers, membership);
     http::ServerOptions server_options;

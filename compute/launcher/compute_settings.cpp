@@ -28,6 +28,9 @@ constexpr std::string_view kDefaults =
     "checkpoint_timeout = '5min'\n"
     "max_wal_size = '1GB'\n"
     "min_wal_size = '80MB'\n"
+    // A safekeeper that was away finds here what it missed, before it has to ask a peer. While a majority is away, no commit is
+    // acknowledged and this much unacknowledged WAL waits for it; a compute that writes more is started anew from the last commit.
+    "wal_keep_size = '512MB'\n"
     "password_encryption = 'scram-sha-256'\n"
     "log_timezone = 'UTC'\n"
     "timezone = 'UTC'\n"
@@ -91,8 +94,6 @@ std::vector<std::string> fixed_settings(const Settings& settings) {
         {"fsync", "off"},
         {"full_page_writes", "off"},
         {"wal_level", "replica"},
-        // A safekeeper that was away finds what it missed here before it has to ask a peer.
-        {"wal_keep_size", "512MB"},
         // A compute whose process crashed is started afresh from storage.
         {"restart_after_crash", "off"},
         {"archive_mode", "off"},

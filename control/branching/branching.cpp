@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/timestamp.hpp"
+#include "control/branching/dropped_wal.hpp"
 #include "control/branching/names.hpp"
 #include "control/computes/sql_port.hpp"
 
@@ -122,7 +123,21 @@ Result<Position> Branching::resolve(const BranchRow& parent, BranchPoint point) 
         if (boundary) return boundary->lsn < parent.lsn ? Position{parent.lsn, parent.prev_lsn} : *boundary;
         last = boundary.error();
     }
+    if (last.code == ErrorCode::out_of_range) return in_dropped_wal(parent, *point.lsn);
     return last;
+}
+
+// The WAL there was dropped because the pageserver has it durably: it knows every state up to there.
+Result<Position> Branching::in_dropped_wal(const BranchRow& parent, Lsn lsn) {
+    BOUGH_ASSIGN(auto known, pageserver_.branch(parent.project, parent.id));
+    if (lsn > known.durable_lsn) {
+        return Error{ErrorCode::unavailable, "no safekeeper has the WAL of branch \"" + parent.name + "\" at " + lsn.to_string() + " now",
+                     "a safekeeper is catching up; try again"};
+    }
+    auto place = last_place_for_an_end(lsn, kWalSegmentBytes);
+    if (place <= parent.lsn) return Position{parent.lsn, parent.prev_lsn};
+    // Where the record before it began nobody knows any more. Any earlier record will do: all that is asked of it is that it is earlier.
+    return Position{place, parent.prev_lsn};
 }
 
 Result<BranchRow> Branching::create_branch(const ProjectRow& project, const std::string& name, const BranchRow& parent, BranchPoint point) {

@@ -47,6 +47,7 @@ public:
 
 private:
     Result<Position> resolve(const BranchRow& parent, BranchPoint point);
+    Result<Position> in_dropped_wal(const BranchRow& parent, Lsn lsn);
     Result<Tip> tip_of(const BranchRow& branch);
     Result<void> erase_branch(const BranchRow& branch, bool in_pageserver);
     Result<void> erase_project(const ProjectRow& project);

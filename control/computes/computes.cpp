@@ -23,7 +23,6 @@
 namespace bough::control {
 namespace {
 
-constexpr std::uint64_t kSegmentBytes = 16ull << 20;
 constexpr auto kIngestTimeout = std::chrono::seconds(120);
 constexpr auto kFollowAgainAfter = std::chrono::seconds(10);
 constexpr auto kRestartPauseMax = std::chrono::seconds(30);
@@ -155,7 +154,7 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
     BOUGH_TRY(catchup_.follow(branch));
     BOUGH_ASSIGN(auto basebackup, pageserver_.basebackup(branch.project, branch.id, elected.start));
 
-    Lsn segment{elected.start.lsn.value / kSegmentBytes * kSegmentBytes};
+    Lsn segment{elected.start.lsn.value / kWalSegmentBytes * kWalSegmentBytes};
     std::string prefix;
     if (elected.start.lsn > segment) {
         BOUGH_ASSIGN(prefix, elected.donor->wal(branch.project, branch.id, segment, elected.start.lsn));
@@ -307,6 +306,15 @@ void Computes::reconcile_branch(const BranchRow& branch, const std::string& page
         if (told && restarted) compute->followed_by = pageserver_boot_id;
         if (!told) spdlog::warn("{}: {}", label(branch), told.error().message);
         compute->follow_again_at = now + kFollowAgainAfter;
+        if (auto quorum = safekeepers_.of(row->project); quorum && quorum->source_lost(row->project, row->id)) {
+            // All that was acknowledged is on a majority; what waits for it never will be.
+            spdlog::error("{}: the compute has removed WAL that a majority of the safekeepers had not received; it starts anew from the last "
+                          "acknowledged commit", label(branch));
+            compute::stop_postmaster(seen.pid, compute::Shutdown::immediate, options_.stop_timeout);
+            compute->set(ComputeState::stopped);
+            compute->set_error("it had removed WAL that a majority of the safekeepers had not received");
+            return;
+        }
     }
     auto quorum = safekeepers_.of(branch.project);
     if (!quorum) return;

@@ -92,6 +92,14 @@ Result<Quorum::Newest> Quorum::newest_logs(const ProjectId& project, const Branc
     return newest;
 }
 
+bool Quorum::source_lost(const ProjectId& project, const BranchId& branch) const {
+    auto answers = positions(project, branch);
+    std::set<std::string> lost;
+    for (std::size_t i = 0; i < answers.size(); ++i)
+        if (answers[i] && answers[i]->source_lost) lost.insert(names_[i]);
+    return is_quorum(in_force(answers), lost);
+}
+
 Result<Tip> Quorum::tip(const ProjectId& project, const BranchId& branch) const {
     auto answers = positions(project, branch);
     std::vector<Result<election::Standing>> standings;

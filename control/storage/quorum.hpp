@@ -61,6 +61,9 @@ public:
     };
     Result<Newest> newest_logs(const ProjectId& project, const BranchId& branch) const;
 
+    // Whether so many safekeepers have lost the compute for good that none of its commits can be acknowledged any more.
+    bool source_lost(const ProjectId& project, const BranchId& branch) const;
+
     // Calls ask(client) for these members (all of them) at once; the results are in their order.
     template <class T>
     std::vector<Result<T>> ask(const std::vector<std::string>& names, const std::function<Result<T>(SafekeeperClient&)>& ask) const;

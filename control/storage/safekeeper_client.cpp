@@ -32,6 +32,7 @@ Result<SafekeeperPosition> position_in(const std::string& body) {
     if (const auto* configuration = fields.if_contains("configuration"); configuration != nullptr && configuration->is_object()) {
         BOUGH_ASSIGN(position.configured_in.value, json::unsigned_field_or(configuration->get_object(), "term", 0));
     }
+    BOUGH_ASSIGN(position.source_lost, json::bool_field_or(fields, "source_lost", false));
     return position;
 }
 
@@ -70,7 +71,7 @@ Result<void> SafekeeperClient::create_branch(const ProjectId& project, const Bra
     json::object body{{"start_lsn", start.at.lsn.to_string()},
                       {"prev_lsn", start.at.prev_lsn.to_string()},
                       {"system_identifier", std::to_string(start.system_id.value)},
-                      {"segment_bytes", 16 << 20}};
+                      {"segment_bytes", kWalSegmentBytes}};
     if (start.parent) body["parent"] = json::object{{"branch", start.parent->str()}};
     return done(http_.call("PUT", target(project, branch), boost::json::serialize(body)));
 }
@@ -115,6 +116,11 @@ Result<std::size_t> SafekeeperClient::branch_count() {
 Result<void> SafekeeperClient::commit(const ProjectId& project, const BranchId& branch, Term term, Lsn commit_lsn) {
     json::object body{{"term", term.value}, {"commit_lsn", commit_lsn.to_string()}};
     return done(http_.call("POST", target(project, branch, "/commit"), boost::json::serialize(body), kQuickTimeout));
+}
+
+Result<void> SafekeeperClient::durable(const ProjectId& project, const BranchId& branch, Lsn durable_lsn) {
+    json::object body{{"durable_lsn", durable_lsn.to_string()}};
+    return done(http_.call("POST", target(project, branch, "/durable"), boost::json::serialize(body), kQuickTimeout));
 }
 
 Result<Position> SafekeeperClient::boundary(const ProjectId& project, const BranchId& branch, Lsn lsn) {

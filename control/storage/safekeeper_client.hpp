@@ -31,8 +31,9 @@ struct SafekeeperPosition {
     Lsn flush_lsn;
     Position end;  // of the last complete record at or below flush_lsn
     Lsn commit_lsn;
-    bool granted = false;  // of a vote
-    bool streaming = false;  // connected to the compute or a donor
+    bool granted = false;      // of a vote
+    bool streaming = false;    // connected to the compute or a donor
+    bool source_lost = false;  // it can never follow the compute again: that one has removed WAL which it lacks
     Term configured_in;      // the newest term that began there, the compute's conninfo in it, and who counts
     std::string source;
     Configuration configuration;
@@ -49,6 +50,8 @@ struct BeginOrder {
     std::vector<SafekeeperAddress> peers;
     Configuration configuration;
 };
+
+inline constexpr std::uint32_t kWalSegmentBytes = 16u << 20;
 
 struct BranchStart {
     Position at;
@@ -76,6 +79,9 @@ public:
     // How many branches it keeps.
     Result<std::size_t> branch_count();
     Result<void> commit(const ProjectId& project, const BranchId& branch, Term term, Lsn commit_lsn);
+    // The pageserver has all below durably.
+    Result<void> durable(const ProjectId& project, const BranchId& branch, Lsn durable_lsn);
+    // out_of_range: beyond the log's end, or before its beginning since what was there has been dropped.
     Result<Position> boundary(const ProjectId& project, const BranchId& branch, Lsn lsn);
     Result<std::string> wal(const ProjectId& project, const BranchId& branch, Lsn from, Lsn to);
 

@@ -13,6 +13,7 @@
 #include "pg/wal_format.hpp"
 #include "safekeeper/admin/metrics.hpp"
 #include "safekeeper/exchange/position_json.hpp"
+#include "safekeeper/segment/disk_space.hpp"
 
 namespace bough::safekeeper::admin {
 namespace {
@@ -124,7 +125,10 @@ public:
     explicit Handlers(const Api& api) : api_(api) {}
 
     Result<Response> status() const {
-        return json_response({{"boot_id", api_.boot_id}, {"identity", api_.identity}, {"version", BOUGH_VERSION}, {"pid", ::getpid()}});
+        boost::json::object body{{"boot_id", api_.boot_id}, {"identity", api_.identity}, {"version", BOUGH_VERSION}, {"pid", ::getpid()},
+                                 {"disk_full", segment::disk_space().full()}};
+        if (auto free = segment::DiskSpace::free_bytes(api_.branches.data_directory())) body["disk_free_bytes"] = *free;
+        return json_response(body);
     }
 
     Result<Response> metrics() const {
@@ -178,6 +182,13 @@ public:
         BOUGH_ASSIGN(auto term, json::unsigned_field(body, "term"));
         BOUGH_ASSIGN(auto lsn, json::lsn_field(body, "commit_lsn"));
         branch.learn_commit(Term{term}, lsn);
+        return json_response(exchange::position_json(branch.position()));
+    }
+
+    Result<Response> durable(const Request& request, Branch& branch) const {
+        BOUGH_ASSIGN(auto body, json::parse_object(request.body));
+        BOUGH_ASSIGN(auto lsn, json::lsn_field(body, "durable_lsn"));
+        branch.learn_durable(lsn);
         return json_response(exchange::position_json(branch.position()));
     }
 
@@ -241,6 +252,7 @@ http::Router make_router(const Api& api) {
     add_branch("POST", "/vote", &Handlers::vote);
     add_branch("POST", "/begin", &Handlers::begin);
     add_branch("POST", "/commit", &Handlers::commit);
+    add_branch("POST", "/durable", &Handlers::durable);
     add_branch("GET", "/boundary", &Handlers::boundary);
     add_branch("GET", "/wal", &Handlers::wal);
     return router;

@@ -8,7 +8,7 @@
 
 namespace bough::safekeeper::admin {
 
-// Positions are given of branches that are streaming: thousands of idle ones would drown them.
+// Positions are given of branches that are streaming, and of a bounded number of them: thousands would drown everything else.
 std::string metrics_text(const BranchSet& branches, std::size_t wal_sessions);
 
 }  // namespace bough::safekeeper::admin

@@ -1,13 +1,16 @@
 #include "safekeeper/branch/branch.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <deque>
 
 #include <spdlog/spdlog.h>
 
 #include "bough/check.hpp"
+#include "safekeeper/segment/disk_space.hpp"
 #include "safekeeper/segment/durable_file.hpp"
 #include "safekeeper/segment/first_segment.hpp"
+#include "safekeeper/segment/segment_drop.hpp"
 #include "safekeeper/segment/record_search.hpp"
 #include "safekeeper/segment/wal_reader.hpp"
 
@@ -41,9 +44,12 @@ Result<std::shared_ptr<Branch>> Branch::create(const std::filesystem::path& dire
 
     segment::ControlFile control{.project = name.project, .branch = name.branch, .system_id = origin.system_id,
                                  .segment_bytes = origin.segment_bytes, .parent = origin.parent, .start_record = origin.start_record,
-                                 .consensus = {}, .scan_lsn = origin.start_lsn, .scan_record = origin.start_record};
+                                 .consensus = {}, .log_begin = origin.start_lsn, .log_begin_record = origin.start_record, .durable_lsn = {},
+                                 .scan_lsn = origin.start_lsn, .scan_record = origin.start_record};
     control.consensus.start_lsn = control.consensus.commit_lsn = origin.start_lsn;
     BOUGH_TRY(segment::replace_file(control_path(directory), segment::encode_control_file(control)));
+    // For when there is no room to write it anew.
+    BOUGH_TRY(segment::keep_spare(control_path(directory)));
     segment::sync_directory(directory.parent_path());
     segment::sync_directory(directory.parent_path().parent_path());
     return open(directory, name, environment);
@@ -67,8 +73,11 @@ Result<std::shared_ptr<Branch>> Branch::open(const std::filesystem::path& direct
     if (control.project != name.project || control.branch != name.branch)
         return Error{ErrorCode::corrupt, "control file is that of project " + control.project.str() + " branch " + control.branch.str(), {}};
     remove_unfinished(directory);
-    segment::RecordBoundary branch_start{control.consensus.start_lsn, control.start_record};
-    auto log = std::make_unique<segment::WalLog>(place_of(directory, control), branch_start, environment.preallocator);
+    segment::RecordBoundary begin{control.log_begin, control.log_begin_record};
+    auto place = place_of(directory, control);
+    BOUGH_TRY(segment::finish_beginning(place, begin.end));
+    BOUGH_TRY(segment::drop_segments_below(place, begin.end));
+    auto log = std::make_unique<segment::WalLog>(place, begin, environment.preallocator);
     BOUGH_TRY(log->recover({control.scan_lsn, control.scan_record}));
     return std::shared_ptr<Branch>(new Branch(directory, std::move(control), environment, std::move(log)));
 }
@@ -79,6 +88,7 @@ Branch::Branch(const std::filesystem::path& directory, segment::ControlFile cont
       origin_{control.consensus.start_lsn, control.start_record, control.system_id, control.segment_bytes, control.parent},
       directory_(directory), place_(place_of(directory, control)),
       environment_(environment), control_(control), log_(std::move(log)), core_(control.consensus, log_->position(), environment.name),
+      begin_{control.log_begin, control.log_begin_record}, durable_(control.durable_lsn),
       follower_({name_.project, name_.branch, control.system_id, environment.application_name, environment.own_address, environment.reserve_step},
                 *log_, *this) {
     std::lock_guard state(state_mutex_);
@@ -127,10 +137,15 @@ void Branch::stop() {
 
 // --- requests ---------------------------------------------------------------------------------------------------------------
 
+// With state_mutex_.
 BranchPosition Branch::extended(consensus::Position position) const {
     BranchPosition result;
     static_cast<consensus::Position&>(result) = std::move(position);
     result.streaming = follower_.connected();
+    result.source_lost = follower_.source_lost();
+    result.begin = begin_.end;
+    result.durable = durable_;
+    result.retained_bytes = result.log.flush - place_.begin_of(place_.segment_at(begin_.end));
     return result;
 }
 
@@ -142,6 +157,11 @@ BranchPosition Branch::position() const {
 std::vector<consensus::Peer> Branch::peers() const {
     std::lock_guard state(state_mutex_);
     return core_.durable().assignment.peers;
+}
+
+std::vector<std::pair<std::string, std::optional<Lsn>>> Branch::peer_ends() const {
+    std::lock_guard state(state_mutex_);
+    return core_.peer_ends();
 }
 
 consensus::RequestId Branch::next_request() {
@@ -190,6 +210,13 @@ Result<BranchPosition> Branch::begin(consensus::BeginRequested begin, std::chron
 
 void Branch::learn_commit(Term term, Lsn lsn) {
     for (const auto& action : step(consensus::CommitLearnt{term, lsn})) perform_at_once(action);
+}
+
+void Branch::learn_durable(Lsn lsn) {
+    std::lock_guard state(state_mutex_);
+    if (lsn <= durable_) return;
+    durable_ = lsn;
+    unsaved_ = true;
 }
 
 void Branch::peer_reported(const std::string& peer, Term last_term, Lsn end) {
@@ -286,15 +313,23 @@ void Branch::change_generation() {
 }
 
 Result<void> Branch::save(const consensus::Durable& durable) {
+    std::lock_guard lock(control_mutex_);
     segment::ControlFile control = control_;
     control.consensus = durable;
     {
         std::lock_guard state(state_mutex_);
+        control.durable_lsn = durable_;
         control.scan_lsn = core_.log().end;
         control.scan_record = core_.log().last_record;
     }
+    return write_control(std::move(control));
+}
+
+Result<void> Branch::write_control(segment::ControlFile control) {
     unsaved_ = false;
-    auto written = segment::replace_file(control_path(directory_), segment::encode_control_file(control));
+    auto content = segment::encode_control_file(control);
+    auto written = segment::replace_file(control_path(directory_), content);
+    if (!written && segment::disk_space().full()) written = segment::replace_file_in_place(control_path(directory_), content);
     if (!written) {
         unsaved_ = true;
         return written;
@@ -308,6 +343,10 @@ void Branch::housekeep(std::chrono::steady_clock::time_point now) {
     std::unique_lock operation(operation_mutex_, std::try_to_lock);
     if (!operation || stopped_) return;
     follower_.revive(now);
+    if (auto dropped = now < drop_again_at_ ? Result<void>{} : drop_wal(); !dropped) {
+        drop_again_at_ = now + kSaveInterval;
+        spdlog::warn("{}: could not drop WAL: {}", name_.to_string(), dropped.error().to_string());
+    }
     if (!unsaved_ || now - saved_at_ < kSaveInterval) return;
     consensus::Durable durable;
     {
@@ -318,6 +357,45 @@ void Branch::housekeep(std::chrono::steady_clock::time_point now) {
         saved_at_ = now;  // not at once again
         spdlog::warn("{}: could not write the control file: {}", name_.to_string(), saved.error().to_string());
     }
+}
+
+// --- what is no longer needed -----------------------------------------------------------------------------------------------
+
+RetentionView Branch::retention_view() const {
+    std::lock_guard state(state_mutex_);
+    return {durable_, core_.readable_end(), core_.log().end, core_.peers_have()};
+}
+
+Result<void> Branch::drop_wal() {
+    auto limit = drop_limit(retention_view(), environment_.retention);
+    if (limit <= log_begin().end || place_.segment_at(limit).value <= place_.segment_at(log_begin().end).value) return {};
+    std::optional<segment::RecordBoundary> found;
+    {
+        // The follower may begin the log anew: not meanwhile.
+        std::lock_guard lock(control_mutex_);
+        BOUGH_ASSIGN(found, segment::find_drop_point(place_, log_begin(), limit));
+        if (!found) return {};
+        // First it is written that the log begins later: a crash then leaves nothing that is missed.
+        segment::ControlFile control = control_;
+        {
+            std::lock_guard state(state_mutex_);
+            control.consensus = core_.durable();
+            control.durable_lsn = durable_;
+            control.scan_lsn = core_.log().end;
+            control.scan_record = core_.log().last_record;
+        }
+        control.log_begin = found->end;
+        control.log_begin_record = found->start;
+        BOUGH_TRY(write_control(std::move(control)));
+        std::lock_guard state(state_mutex_);
+        begin_ = *found;
+        log_->set_begin(*found);
+    }
+    BOUGH_ASSIGN(auto dropped, segment::drop_segments_below(place_, found->end));
+    environment_.counters.dropped_segments += dropped.segments;
+    environment_.counters.dropped_bytes += dropped.bytes;
+    spdlog::info("{}: dropped {} WAL segments, the log begins at {}", name_.to_string(), dropped.segments, found->end.to_string());
+    return {};
 }
 
 // --- from the follower's thread ---------------------------------------------------------------------------------------------
@@ -334,6 +412,47 @@ void Branch::log_flushed(const consensus::LogPosition& log) {
 Lsn Branch::kept_by_others() const {
     std::lock_guard state(state_mutex_);
     return core_.kept_by_others();
+}
+
+// The old log and the new one never mix: its first segment waits under another name until the control file says that it begins there.
+// A crash leaves the old log, or what finish_beginning() and drop_segments_below() complete.
+Result<void> Branch::begin_log_anew(const segment::RecordBoundary& begin, std::span<const std::byte> prefix) {
+    std::lock_guard lock(control_mutex_);
+    BOUGH_TRY(segment::prepare_beginning(place_, begin.end, prefix));
+    segment::ControlFile control = control_;
+    {
+        std::lock_guard state(state_mutex_);
+        BOUGH_CHECK(begin.end > core_.log().end);
+        control.consensus = core_.durable();
+        control.durable_lsn = durable_;
+    }
+    control.consensus.commit_lsn = std::max(control.consensus.commit_lsn, begin.end);
+    control.log_begin = control.scan_lsn = begin.end;
+    control.log_begin_record = control.scan_record = begin.start;
+    Lsn old_end = log_->position().end;
+    BOUGH_TRY(write_control(std::move(control)));
+    auto finished = segment::finish_beginning(place_, begin.end);
+    if (!finished) {
+        spdlog::critical("{}: could not begin the log at {}: {}; stopping, a restart completes it", name_.to_string(),
+                         begin.end.to_string(), finished.error().to_string());
+        std::abort();
+    }
+    if (auto dropped = segment::drop_segments_below(place_, begin.end); !dropped)
+        spdlog::warn("{}: could not remove old WAL: {}", name_.to_string(), dropped.error().to_string());
+    log_->restart_at(begin);
+    std::vector<Action> actions;
+    {
+        std::lock_guard state(state_mutex_);
+        begin_ = begin;
+        actions = core_.step(consensus::LogBegunAnew{log_->position()});
+        publish();
+    }
+    ++environment_.counters.logs_begun_anew;
+    spdlog::warn("{}: what follows {} is on no safekeeper any more, the pageserver has it: the log begins anew at {}", name_.to_string(),
+                 old_end.to_string(), begin.end.to_string());
+    for (const auto& action : actions) perform_at_once(action);
+    environment_.tell_peers(*this);
+    return {};
 }
 
 void Branch::catch_up_failed(const Error& error) {
@@ -380,11 +499,16 @@ void Branch::notify_readers() {
 
 Result<Lsn> Branch::first_lsn() {
     BOUGH_TRY(make_first_segment());
-    return place_.begin_of(place_.segment_at(origin_.start_lsn));
+    return place_.begin_of(place_.segment_at(log_begin().end));
+}
+
+segment::RecordBoundary Branch::log_begin() const {
+    std::lock_guard state(state_mutex_);
+    return begin_;
 }
 
 Result<void> Branch::make_first_segment() {
-    if (first_segment_made_) return {};
+    if (first_segment_made_ || log_begin().end > origin_.start_lsn) return {};
     std::lock_guard lock(first_segment_mutex_);
     auto parent = inheritable_place();
     auto made = segment::make_first_segment(place_, origin_.start_lsn, parent);
@@ -408,12 +532,15 @@ std::optional<segment::WalPlace> Branch::inheritable_place() const {
 }
 
 Result<segment::RecordBoundary> Branch::boundary(Lsn at) const {
-    segment::RecordBoundary start{origin_.start_lsn, origin_.start_record};
+    auto begin = log_begin();
     Lsn end = readable_end(true);
-    if (at < start.end || at > end)
+    if (at < begin.end || at > end)
         return Error{ErrorCode::out_of_range,
-                     at.to_string() + " is outside the branch's WAL on this safekeeper, " + start.end.to_string() + " to " + end.to_string(), {}};
-    return segment::find_boundary(place_, start, at);
+                     at.to_string() + " is outside the branch's WAL on this safekeeper, " + begin.end.to_string() + " to " + end.to_string(), {}};
+    auto found = segment::find_boundary(place_, begin, at);
+    // Dropped while it was being read.
+    if (!found && found.error().code == ErrorCode::not_found) return Error{ErrorCode::out_of_range, found.error().message, {}};
+    return found;
 }
 
 Result<std::string> Branch::read_wal(Lsn from, Lsn to) {

@@ -10,12 +10,14 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "bough/error.hpp"
 #include "safekeeper/branch/branch_name.hpp"
+#include "safekeeper/branch/retention.hpp"
 #include "safekeeper/consensus/core.hpp"
 #include "safekeeper/receive/follower.hpp"
 #include "safekeeper/segment/control_file.hpp"
@@ -35,6 +37,8 @@ struct BranchEnvironment {
     std::chrono::milliseconds reserve_step;  // receive::ReservePace
     // A branch whose first segment another one inherits; nothing when it is not (or no longer) here.
     std::function<std::shared_ptr<Branch>(const BranchName&)> find_parent;
+    RetentionSettings retention;
+    RetentionCounters& counters;
     // Its position has changed in a way that its peers want to know, or somebody has begun to read it. Called on hot paths: returns
     // at once.
     std::function<void(Branch&)> tell_peers;
@@ -50,7 +54,11 @@ struct BranchOrigin {
 };
 
 struct BranchPosition : consensus::Position {
-    bool streaming = false;  // connected to the compute or a donor
+    bool streaming = false;    // connected to the compute or a donor
+    bool source_lost = false;  // as Follower::source_lost()
+    Lsn begin;               // of the log on this disk
+    Lsn durable;             // how far the pageserver is known to have the branch durably
+    std::uint64_t retained_bytes = 0;  // of WAL on this disk, from the first segment's beginning on
 };
 
 struct BranchVote {
@@ -79,20 +87,23 @@ public:
     const BranchOrigin& origin() const { return origin_; }
     BranchPosition position() const;
     std::vector<consensus::Peer> peers() const;
+    std::vector<std::pair<std::string, std::optional<Lsn>>> peer_ends() const;  // as Core::peer_ends()
     bool has_peers() const { return has_peers_.load(std::memory_order_relaxed); }
 
     Result<BranchVote> vote(Term term);
     // Answers when the log has reached the term's beginning; timeout: it goes on trying.
     Result<BranchPosition> begin(consensus::BeginRequested request, std::chrono::milliseconds timeout);
     void learn_commit(Term term, Lsn lsn);
+    // The pageserver has all below `lsn` durably and never reads it again. Monotone: an older announcement changes nothing.
+    void learn_durable(Lsn lsn);
     void peer_reported(const std::string& peer, Term last_term, Lsn end);
 
-    // The last record that ends at or before `at`. out_of_range beyond the end or before the start.
+    // The last record that ends at or before `at`. out_of_range beyond the log's end or before its beginning.
     Result<segment::RecordBoundary> boundary(Lsn at) const;
     // The bytes of [from, to).
     Result<std::string> read_wal(Lsn from, Lsn to);
 
-    // Called a few times a second: wakes a sleeping follower, writes the control file when it has been stale for long.
+    // Called a few times a second: wakes a sleeping follower, drops WAL, writes the control file when it has been stale for long.
     void housekeep(std::chrono::steady_clock::time_point now);
 
     // Somebody reads here what is committed, and waits for more.
@@ -107,6 +118,7 @@ public:
     // serve::WalSource
     const segment::WalPlace& place() const override { return place_; }
     Result<Lsn> first_lsn() override;
+    segment::RecordBoundary log_begin() const override;
     Lsn readable_end(bool uncommitted) const override;
     std::uint64_t term_generation() const override { return term_generation_.load(); }
     Result<void> check_term(const serve::ReadOptions& options) const override;
@@ -123,6 +135,7 @@ private:
     Result<void> before_receiving() override;
     void log_flushed(const consensus::LogPosition& log) override;
     Lsn kept_by_others() const override;
+    Result<void> begin_log_anew(const segment::RecordBoundary& begin, std::span<const std::byte> prefix) override;
     void catch_up_failed(const Error& error) override;
 
     std::vector<consensus::Action> step(const consensus::Event& event);
@@ -134,6 +147,9 @@ private:
     void notify_readers();
     Result<void> save(const consensus::Durable& durable);
     Result<void> expect_log_up_to(Lsn at);
+    Result<void> write_control(segment::ControlFile control);  // with control_mutex_
+    Result<void> drop_wal();                                   // with operation_mutex_
+    RetentionView retention_view() const;
     Result<void> make_first_segment();
     std::optional<segment::WalPlace> inheritable_place() const;
     BranchPosition extended(consensus::Position position) const;
@@ -146,15 +162,20 @@ private:
     const BranchEnvironment& environment_;
 
     mutable std::mutex operation_mutex_;
-    segment::ControlFile control_;  // as last written, but for what the core knows better
+    // Taken after operation_mutex_ and before state_mutex_, also by the follower's thread, which never has operation_mutex_.
+    std::mutex control_mutex_;
+    segment::ControlFile control_;  // as last written, but for what the core knows better; under control_mutex_
     bool stopped_ = false;
     std::chrono::steady_clock::time_point saved_at_{};
+    std::chrono::steady_clock::time_point drop_again_at_{};
 
     std::unique_ptr<segment::WalLog> log_;  // the follower's while it runs
 
     mutable std::mutex state_mutex_;
     std::condition_variable answered_;
     consensus::Core core_;
+    segment::RecordBoundary begin_;  // of the log on this disk
+    Lsn durable_;                    // as the pageserver's was told
     std::map<consensus::RequestId, Answer> answers_;
     std::map<consensus::RequestId, bool> awaited_;  // whose answers are kept
     consensus::RequestId last_request_ = 0;

@@ -2,10 +2,13 @@
 
 #include <poll.h>
 
+#include <utility>
+
 #include <spdlog/spdlog.h>
 
 #include "base/thread_name.hpp"
 #include "pg/wal_segment.hpp"
+#include "safekeeper/segment/disk_space.hpp"
 #include "safekeeper/segment/durable_file.hpp"
 
 namespace bough::safekeeper {
@@ -32,7 +35,7 @@ BranchSet::BranchSet(Options options)
                        auto parent = find_branch(name);
                        return parent ? *parent : nullptr;
                    },
-                   std::move(options.tell_peers)} {}
+                   options.retention, counters_, std::move(options.tell_peers)} {}
 
 Result<std::unique_ptr<BranchSet>> BranchSet::open(Options options) {
     std::unique_ptr<BranchSet> set(new BranchSet(std::move(options)));
@@ -103,7 +106,18 @@ void BranchSet::keep_house() {
     do {
         auto now = std::chrono::steady_clock::now();
         for (const auto& branch : branches()) branch->housekeep(now);
+        watch_disk();
     } while (::poll(&stop, 1, static_cast<int>(std::chrono::milliseconds(kHousekeepingInterval).count())) == 0);
+}
+
+void BranchSet::watch_disk() {
+    bool full = segment::disk_space().full();
+    if (full == std::exchange(disk_full_, full)) return;
+    if (full)
+        spdlog::error("the disk of \"{}\" is full: WAL is not taken, and commits that need this safekeeper wait until there is room",
+                      data_directory_.string());
+    else
+        spdlog::info("there is room again on the disk of \"{}\"", data_directory_.string());
 }
 
 Result<bool> BranchSet::create(const BranchName& name, const BranchOrigin& origin) {

@@ -27,6 +27,7 @@ public:
         std::string safekeeper_name;
         std::string own_address;                  // what peers call this safekeeper
         std::chrono::milliseconds reserve_step;   // as in receive::ReservePace
+        RetentionSettings retention;
         std::function<void(Branch&)> tell_peers;  // as in BranchEnvironment
     };
     // Opens every branch there is. One that cannot be opened is refused from then on, with the reason; the others work.
@@ -48,6 +49,9 @@ public:
     std::vector<BranchName> names() const;                // refused ones too
     std::vector<std::shared_ptr<Branch>> branches() const;
 
+    const RetentionCounters& counters() const { return counters_; }
+    const std::filesystem::path& data_directory() const { return data_directory_; }
+
     // serve::WalCatalog
     Result<std::shared_ptr<serve::WalSource>> find(const ProjectId& project, const BranchId& branch) override;
 
@@ -57,9 +61,11 @@ private:
     void open_branch(const BranchName& name);
     Result<void> open_all();
     void keep_house();
+    void watch_disk();
 
     const std::filesystem::path data_directory_;
     segment::Preallocator preallocator_;
+    RetentionCounters counters_;
     BranchEnvironment environment_;
 
     std::mutex change_mutex_;  // held while a branch is made or removed
@@ -68,6 +74,7 @@ private:
     std::map<BranchName, Error> refused_;
 
     receive::StopSignal stop_;
+    bool disk_full_ = false;  // as logged last; the housekeeper's
     std::thread housekeeper_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <limits>
 #include <utility>
 
 #include "bough/check.hpp"
@@ -308,6 +309,17 @@ void Core::on(const LogFlushed& event) {
         actions_.push_back(CommitAdvanced{readable_end()});
 }
 
+// As if all that was skipped had been received: it is committed, and below it this log is by definition that of the term it follows.
+void Core::on(const LogBegunAnew& event) {
+    BOUGH_CHECK(following() || state_ == State::dropping);
+    BOUGH_CHECK(event.log.end > log_.end && event.log.flush == event.log.end);
+    log_ = event.log;
+    durable_.commit_lsn = std::max(durable_.commit_lsn, log_.end);
+    if (state_ == State::catching_up && log_.end >= durable_.history.last().begin) follow({});
+    count_quorum();
+    actions_.push_back(CommitAdvanced{readable_end()});
+}
+
 void Core::on(const CatchUpFailed& event) {
     if (state_ == State::catching_up) refuse_waiting_begins(event.error);
 }
@@ -364,6 +376,22 @@ std::map<std::string, Lsn> Core::reported_ends(Term term) const {
             ends.emplace(peer.name.empty() ? peer.admin : peer.name, report->second.end);
     }
     return ends;
+}
+
+std::vector<std::pair<std::string, std::optional<Lsn>>> Core::peer_ends() const {
+    std::vector<std::pair<std::string, std::optional<Lsn>>> ends;
+    for (const auto& peer : durable_.assignment.peers) {
+        auto report = reports_.find(peer.admin);
+        bool newest = report != reports_.end() && report->second.last_term == durable_.history.last().term;
+        ends.emplace_back(peer.admin, newest ? std::optional(report->second.end) : std::nullopt);
+    }
+    return ends;
+}
+
+Lsn Core::peers_have() const {
+    Lsn have{std::numeric_limits<std::uint64_t>::max()};
+    for (const auto& [peer, end] : peer_ends()) have = std::min(have, end.value_or(Lsn{}));
+    return have;
 }
 
 void Core::learn_commit(Lsn lsn) {

@@ -4,7 +4,9 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -39,6 +41,11 @@ public:
     // All that decides what it does next: of two with the same text neither does what the other would not. To tell states apart when
     // they are explored.
     std::string fingerprint() const;
+    // Up to where every peer is known to have this log. 0/0 while one of them has not reported in the newest term: its log may part
+    // from this one anywhere above what is committed, or be empty.
+    Lsn peers_have() const;
+    // How far each peer's log goes; nothing for one that has not reported in the newest term.
+    std::vector<std::pair<std::string, std::optional<Lsn>>> peer_ends() const;
 
 private:
     // The request that the action under way belongs to.
@@ -60,6 +67,7 @@ private:
     void on(const Persisted& event);
     void on(const PersistFailed& event);
     void on(const LogFlushed& event);
+    void on(const LogBegunAnew& event);
     void on(const CatchUpFailed& event);
     void on(const PeerReported& event);
     void on(const CommitLearnt& event);

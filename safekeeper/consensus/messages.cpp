@@ -36,6 +36,7 @@ struct EventText {
     std::string operator()(const Persisted&) const { return "persisted"; }
     std::string operator()(const PersistFailed& e) const { return "not persisted: " + e.error.message; }
     std::string operator()(const LogFlushed& e) const { return "log flushed: " + text(e.log); }
+    std::string operator()(const LogBegunAnew& e) const { return "log begun anew: " + text(e.log); }
     std::string operator()(const CatchUpFailed& e) const { return "catch-up failed: " + e.error.message; }
     std::string operator()(const PeerReported& e) const {
         return "peer " + e.peer + " reported: term " + text(e.last_term) + " end " + e.end.to_string();

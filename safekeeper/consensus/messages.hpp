@@ -47,6 +47,11 @@ struct PersistFailed {
 struct LogFlushed {
     LogPosition log;
 };
+// The log now begins and ends at `log`, a position beyond its old end and committed in the followed term: nobody who could be asked has
+// what lies between any more, because the pageserver has it durably.
+struct LogBegunAnew {
+    LogPosition log;
+};
 // No donor could help now; the shell goes on trying, but who waits is told.
 struct CatchUpFailed {
     Error error;
@@ -63,7 +68,7 @@ struct CommitLearnt {
     Lsn lsn;
 };
 
-using Event = std::variant<VoteRequested, BeginRequested, StreamDropped, TailCut, Persisted, PersistFailed, LogFlushed,
+using Event = std::variant<VoteRequested, BeginRequested, StreamDropped, TailCut, Persisted, PersistFailed, LogFlushed, LogBegunAnew,
                            CatchUpFailed, PeerReported, CommitLearnt>;
 
 // --- actions, to be performed in the order given --------------------------------------------------------------------------
@@ -78,7 +83,7 @@ struct CutTail {
 struct Persist {
     Durable durable;
 };
-// Receive from donors from the log's end up to `target`, trying until dropped: LogFlushed, CatchUpFailed.
+// Receive from donors from the log's end up to `target`, trying until dropped: LogFlushed, LogBegunAnew, CatchUpFailed.
 struct StartCatchUp {
     Term term;
     Lsn target;
@@ -87,7 +92,7 @@ struct StartCatchUp {
     // another one.
     bool donors_chosen = false;
 };
-// Receive from the compute from the log's end on, trying until dropped: LogFlushed.
+// Receive from the compute from the log's end on, trying until dropped: LogFlushed, LogBegunAnew.
 struct StartStream {
     Term term;
     Assignment assignment;

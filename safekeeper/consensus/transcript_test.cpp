@@ -118,6 +118,7 @@ private:
         if (verb == "persisted") return Persisted{};
         if (verb == "not-persisted") return PersistFailed{{ErrorCode::io, "no space left on device", {}}};
         if (verb == "flushed") return LogFlushed{log_of(words, 1)};
+        if (verb == "begun-anew") return LogBegunAnew{log_of(words, 1)};
         if (verb == "catch-up-failed") return CatchUpFailed{{ErrorCode::unavailable, "no donor answers", {}}};
         if (verb == "peer") return PeerReported{words.at(1), term(words.at(2)), lsn(words.at(3))};
         if (verb == "commit") return CommitLearnt{term(words.at(1)), lsn(words.at(2))};

@@ -21,15 +21,18 @@ boost::json::object position_json(const BranchPosition& position) {
         {"last_term", position.last_term.value},
         {"history", std::move(history)},
         {"start_lsn", position.start_lsn.to_string()},
+        {"begin_lsn", position.begin.to_string()},
         {"flush_lsn", position.log.flush.to_string()},
         {"end_lsn", position.log.end.to_string()},
         {"last_record_lsn", position.log.last_record.to_string()},
         {"commit_lsn", position.commit_lsn.to_string()},
+        {"durable_lsn", position.durable.to_string()},
         {"state", consensus::to_string(position.state)},
         {"streaming", position.streaming},
         {"configuration", std::move(configuration)},
         {"peers", std::move(peers)},
         {"source", position.source},
+        {"source_lost", position.source_lost},
     };
 }
 

@@ -13,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
+constexpr auto kDiskRetry = 1s;       // a disk that refused once does so for a while
 constexpr auto kSleepAfter = 20s;     // without anybody to connect to
 constexpr auto kCatchUpPatience = 5s;  // then who waits for a catch-up is told; a donor that begins a term drops us once
 constexpr auto kLasted = 1s;           // a connection that was there for so long was a good one
@@ -43,6 +44,7 @@ void Follower::follow(Task task, bool now) {
         std::lock_guard lock(task_mutex_);
         task_ = std::move(task);
         ++task_number_;
+        source_lost_ = false;
     }
     if (std::this_thread::get_id() == runner_.load()) return;
     if (now) return start_thread();
@@ -74,6 +76,7 @@ void Follower::stop() {
     if (stop_) stop_->raise();
     join_thread();
     asleep_ = false;
+    source_lost_ = false;
     std::lock_guard lock(task_mutex_);
     task_.reset();
 }
@@ -123,13 +126,14 @@ void Follower::run() {
         auto failing_for = Clock::now() - failing_since;
         if (std::holds_alternative<consensus::StartCatchUp>(*task) && failing_for > kCatchUpPatience)
             listener_.catch_up_failed(done.error());
-        if (failing_for > kSleepAfter) {
+        // Room on the disk is not to be seen from outside.
+        if (failing_for > kSleepAfter && done.error().code != ErrorCode::io) {
             probe_interval_ = kProbeMin;
             next_probe_ = {};
             asleep_ = true;  // last: from here on the thread may be joined and another started
             return;
         }
-        stop_->wait(retry_delay(failing_for));
+        stop_->wait(done.error().code == ErrorCode::io ? kDiskRetry : retry_delay(failing_for));
     }
 }
 
@@ -155,14 +159,7 @@ Result<void> Follower::perform(const Task& task) {
 Result<void> Follower::catch_up(const consensus::StartCatchUp& task) {
     Error error{ErrorCode::unavailable, "there is no donor to catch up from", {}};
     for (const auto& donor : task.donors) {
-        auto upstream = connect_to_peer(donor, task.term, !task.donors_chosen, true);
-        if (!upstream) {
-            error = upstream.error().within("catching up from " + donor.admin);
-            continue;
-        }
-        spdlog::info("project {} branch {}: catching up from {} to {} from {}", settings_.project.str(), settings_.branch.str(),
-                     log_.position().end.to_string(), task.target.to_string(), donor.admin);
-        auto received = receive(*upstream, task.target);
+        auto received = receive_from_peer(donor, task.term, !task.donors_chosen, true, task.target);
         if (received || stopping_ || task_changed()) return received;
         error = received.error().within("catching up from " + donor.admin);
     }
@@ -178,7 +175,9 @@ Result<void> Follower::stream(const consensus::StartStream& task) {
     // The compute keeps WAL only so long; what it has dropped is committed, so the others have it.
     if (!received && received.error().code == ErrorCode::out_of_range && !stopping_) {
         report_failure(received.error());
-        return catch_up_from_peers(task);
+        auto caught_up = catch_up_from_peers(task);
+        if (!caught_up && !stopping_ && !task_changed()) source_lost_ = true;
+        return caught_up;
     }
     return received;
 }
@@ -194,9 +193,60 @@ Result<void> Follower::catch_up_from_peers(const consensus::StartStream& task) {
         }
         BOUGH_ASSIGN(auto identity, upstream->identify());
         if (identity.end <= log_.position().end) continue;
-        return receive(*upstream, identity.end);
+        return receive_from_peer(peer, task.term, true, false, identity.end);
     }
     return error;
+}
+
+Result<void> Follower::receive_from_peer(const consensus::Peer& peer, Term term, bool begun, bool uncommitted, Lsn limit) {
+    for (bool again = false;; again = true) {
+        BOUGH_ASSIGN(auto upstream, connect_to_peer(peer, term, begun, uncommitted));
+        spdlog::info("project {} branch {}: catching up from {} to {} from {}", settings_.project.str(), settings_.branch.str(),
+                     log_.position().end.to_string(), limit.to_string(), peer.admin);
+        auto received = receive(upstream, limit);
+        if (received || received.error().code != ErrorCode::out_of_range || again || stopping_ || task_changed()) return received;
+        // It has dropped what we need: the pageserver has it.
+        BOUGH_TRY(begin_anew_from(peer, term, begun));
+        if (task_changed() || log_.position().end >= limit) return {};
+    }
+}
+
+Result<void> Follower::begin_anew_from(const consensus::Peer& peer, Term term, bool begun) {
+    log_.close();
+    BOUGH_ASSIGN(auto upstream, connect_to_peer(peer, term, begun, false));
+    BOUGH_ASSIGN(auto said, upstream.show("bough.log_begin"));
+    auto space = said ? said->find(' ') : std::string::npos;
+    auto end = space == std::string::npos ? std::nullopt : Lsn::parse(said->substr(0, space));
+    auto start = space == std::string::npos ? std::nullopt : Lsn::parse(said->substr(space + 1));
+    if (!end || !start || *start >= *end) return Error{ErrorCode::corrupt, "the peer does not say where its log begins", {}};
+    if (*end <= log_.position().end)
+        return Error{ErrorCode::out_of_range, "the peer's log begins at " + end->to_string() + " but lacks what follows " +
+                                                  log_.position().end.to_string(), {}};
+    const auto& place = log_.place();
+    BOUGH_ASSIGN(auto prefix, fetch(upstream, place.begin_of(place.segment_at(*end)), *end));
+    return listener_.begin_log_anew({*end, *start}, prefix);
+}
+
+// The bytes of [from, to), at most a segment.
+Result<std::vector<std::byte>> Follower::fetch(Upstream& upstream, Lsn from, Lsn to) {
+    std::vector<std::byte> bytes;
+    if (from == to) return bytes;
+    bytes.reserve(to - from);
+    BOUGH_TRY(upstream.start_replication(from));
+    for (auto deadline = Clock::now() + kSilenceMax; bytes.size() < to - from;) {
+        if (stopping_) return Error{ErrorCode::unavailable, "receiving was stopped", {}};
+        BOUGH_ASSIGN(auto message, upstream.receive());
+        if (!message) {
+            if (Clock::now() > deadline) return Error{ErrorCode::timeout, "the peer sends nothing", {}};
+            BOUGH_TRY(upstream.wait(1s));
+            continue;
+        }
+        if (message->kind != Incoming::Kind::wal) continue;
+        if (message->at != from + bytes.size()) return Error{ErrorCode::corrupt, "the peer sent other WAL than was asked for", {}};
+        auto part = message->bytes.first(std::min<std::size_t>(message->bytes.size(), to - from - bytes.size()));
+        bytes.insert(bytes.end(), part.begin(), part.end());
+    }
+    return bytes;
 }
 
 Result<void> Follower::check_compute(Upstream& upstream, Term term) {
@@ -233,6 +283,7 @@ Result<void> Follower::receive(Upstream& upstream, std::optional<Lsn> limit, Res
     BOUGH_TRY(upstream.start_replication(log_.next()));
     BOUGH_TRY(upstream.reply(log_.position().flush, false));
     connected_ = true;
+    source_lost_ = false;
     last_failure_.clear();
     spdlog::info("project {} branch {}: receiving WAL from {} on", settings_.project.str(), settings_.branch.str(),
                  log_.next().to_string());

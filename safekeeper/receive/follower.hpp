@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -30,6 +31,9 @@ public:
     virtual void log_flushed(const consensus::LogPosition& log) = 0;
     // What a majority of the branch's safekeepers is known to have without this one.
     virtual Lsn kept_by_others() const = 0;
+    // What follows the log's end can be had nowhere; a peer's begins further on, at `begin`, a committed record boundary of this term.
+    // Makes the log begin and end there, durably; `prefix` is what precedes it in its segment.
+    virtual Result<void> begin_log_anew(const segment::RecordBoundary& begin, std::span<const std::byte> prefix) = 0;
     virtual void catch_up_failed(const Error& error) = 0;
 };
 
@@ -64,6 +68,8 @@ public:
     // Bytes are coming in, or would if there were any.
     bool connected() const { return connected_.load(std::memory_order_relaxed); }
     bool asleep() const { return asleep_.load(std::memory_order_relaxed); }
+    // The compute has removed WAL that follows the log's end, and no peer that answered has it: this compute can never be followed again.
+    bool source_lost() const { return source_lost_.load(std::memory_order_relaxed); }
 
 private:
     void start_thread();
@@ -74,6 +80,9 @@ private:
     Result<void> catch_up(const consensus::StartCatchUp& task);
     Result<void> stream(const consensus::StartStream& task);
     Result<void> catch_up_from_peers(const consensus::StartStream& task);
+    Result<void> receive_from_peer(const consensus::Peer& peer, Term term, bool begun, bool uncommitted, Lsn limit);
+    Result<void> begin_anew_from(const consensus::Peer& peer, Term term, bool begun);
+    Result<std::vector<std::byte>> fetch(Upstream& upstream, Lsn from, Lsn to);
     Result<void> check_compute(Upstream& upstream, Term term);
     Result<Upstream> connect_to_peer(const consensus::Peer& peer, Term term, bool begun, bool uncommitted);
     Result<void> receive(Upstream& upstream, std::optional<Lsn> limit,
@@ -100,6 +109,7 @@ private:
     std::atomic<bool> stopping_{false};
     std::atomic<bool> connected_{false};
     std::atomic<bool> asleep_{false};
+    std::atomic<bool> source_lost_{false};
     std::thread thread_;
     std::atomic<std::thread::id> runner_{};  // the follower's thread while it runs
     std::chrono::steady_clock::time_point next_probe_{};

@@ -98,7 +98,8 @@ bool consistent(const ControlFile& control) {
     const auto& state = control.consensus;
     return pg::valid_wal_segment_bytes(control.segment_bytes) && state.history.last().term <= state.promised &&
            (state.assignment.configuration == Configuration{} || check_configuration(state.assignment.configuration)) &&
-           state.start_lsn <= control.scan_lsn && state.start_lsn <= state.commit_lsn && state.start_lsn.valid();
+           state.start_lsn.valid() && state.start_lsn <= control.log_begin && control.log_begin <= control.scan_lsn &&
+           control.log_begin <= state.commit_lsn;
 }
 
 }  // namespace
@@ -135,6 +136,9 @@ std::string encode_control_file(const ControlFile& control) {
     out.u64(state.commit_lsn.value);
     out.u64(control.scan_lsn.value);
     out.u64(control.scan_record.value);
+    out.u64(control.log_begin.value);
+    out.u64(control.log_begin_record.value);
+    out.u64(control.durable_lsn.value);
     out.u32(checksum(out.bytes()));
     return std::move(out.bytes());
 }
@@ -155,7 +159,8 @@ Result<ControlFile> decode_control_file(std::string_view bytes) {
     auto branch = BranchId::parse(in.text());
     if (!project || !branch) return corrupt("names no branch");
     ControlFile control{.project = *project, .branch = *branch, .system_id = {}, .segment_bytes = 0, .parent = {},
-                        .start_record = {}, .consensus = {}, .scan_lsn = {}, .scan_record = {}};
+                        .start_record = {}, .consensus = {}, .log_begin = {}, .log_begin_record = {}, .durable_lsn = {}, .scan_lsn = {},
+                        .scan_record = {}};
     control.system_id.value = in.u64();
     control.segment_bytes = in.u32();
     if (auto parent = in.text(); !parent.empty()) {
@@ -187,6 +192,14 @@ Result<ControlFile> decode_control_file(std::string_view bytes) {
     state.commit_lsn.value = in.u64();
     control.scan_lsn.value = in.u64();
     control.scan_record.value = in.u64();
+    if (version >= 3) {
+        control.log_begin.value = in.u64();
+        control.log_begin_record.value = in.u64();
+        control.durable_lsn.value = in.u64();
+    } else {
+        control.log_begin = state.start_lsn;
+        control.log_begin_record = control.start_record;
+    }
     if (!in.finished() || !consistent(control)) return corrupt("is malformed");
     return control;
 }

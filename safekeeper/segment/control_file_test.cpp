@@ -9,7 +9,9 @@ ControlFile example() {
     ControlFile control{.project = ProjectId::parse("quiet-river").value(), .branch = BranchId::parse("main").value(),
                         .system_id = {0x1122334455667788}, .segment_bytes = 16u << 20,
                         .parent = BranchId::parse("root").value(), .start_record = Lsn{0x1000028},
-                        .consensus = {}, .scan_lsn = Lsn{0x1000200}, .scan_record = Lsn{0x1000100}};
+                        .consensus = {}, .log_begin = Lsn{0x1000140},
+                        .log_begin_record = Lsn{0x1000110}, .durable_lsn = Lsn{0x1000150}, .scan_lsn = Lsn{0x1000200},
+                        .scan_record = Lsn{0x1000100}};
     control.consensus.start_lsn = Lsn{0x1000100};
     control.consensus.promised = Term{3};
     control.consensus.history =
@@ -43,7 +45,7 @@ TEST(ControlFile, every_flipped_bit_and_every_truncation_is_noticed) {
 
 TEST(ControlFile, another_version_is_told_from_corruption) {
     auto bytes = encode_control_file(example());
-    for (char version : {0, 3}) {
+    for (char version : {0, 4}) {
         bytes[8] = version;
         EXPECT_EQ(decode_control_file(bytes).error().code, ErrorCode::unsupported);
     }
@@ -62,21 +64,33 @@ TEST(ControlFile, version_1_is_read) {
     auto expected = example();
     for (auto& peer : expected.consensus.assignment.peers) peer.name.clear();
     expected.consensus.assignment.configuration = {};
+    expected.log_begin = expected.consensus.start_lsn;
+    expected.log_begin_record = expected.start_record;
+    expected.durable_lsn = {};
     EXPECT_EQ(decode_control_file(bytes).value(), expected);
 }
 
-// This is version 2, byte for byte.
+TEST(ControlFile, a_log_that_begins_outside_itself_is_malformed) {
+    auto before_the_branch = example();
+    before_the_branch.log_begin = Lsn{0x1000080};
+    EXPECT_EQ(decode_control_file(encode_control_file(before_the_branch)).error().code, ErrorCode::corrupt);
+    auto not_committed = example();
+    not_committed.log_begin = Lsn{0x1000190};
+    EXPECT_EQ(decode_control_file(encode_control_file(not_committed)).error().code, ErrorCode::corrupt);
+}
+
+// This is version 3, byte for byte.
 TEST(ControlFile, layout_is_fixed) {
     auto bytes = encode_control_file(example());
-    EXPECT_EQ(bytes.size(), 264u);
-    EXPECT_EQ(bytes.substr(0, 12), std::string("BOUGHSKC\2\0\0\0", 12));
+    EXPECT_EQ(bytes.size(), 288u);
+    EXPECT_EQ(bytes.substr(0, 12), std::string("BOUGHSKC\3\0\0\0", 12));
     std::string crc;
     for (int i = 4; i > 0; --i) {
         char text[3];
         std::snprintf(text, sizeof text, "%02x", static_cast<unsigned char>(bytes[bytes.size() - static_cast<std::size_t>(i)]));
         crc += text;
     }
-    EXPECT_EQ(crc, "98cfe9fe");
+    EXPECT_EQ(crc, "bbd12ca1");
 }
 
 }  // namespace

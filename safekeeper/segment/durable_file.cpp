@@ -1,6 +1,7 @@
 #include "safekeeper/segment/durable_file.hpp"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 #include <cstring>
 
 #include <spdlog/spdlog.h>
+
+#include "safekeeper/segment/disk_space.hpp"
 
 namespace bough::safekeeper::segment {
 namespace {
@@ -22,6 +25,12 @@ namespace {
 }
 
 }  // namespace
+
+// As io_error(); and a full disk is remembered as one.
+Error disk_error(std::string_view what, int error_number) {
+    if (means_no_room(error_number)) disk_space().refused();
+    return io_error(what, error_number);
+}
 
 void FileDescriptor::close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
@@ -42,8 +51,9 @@ SyncHistogram& wal_sync_histogram() {
 Result<FileDescriptor> open_file(const std::filesystem::path& path, int flags) {
     int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
     if (fd < 0) {
-        auto error = io_error("could not open \"" + path.string() + "\"", errno);
-        if (errno == ENOENT) error.code = ErrorCode::not_found;
+        int reason = errno;
+        auto error = disk_error("could not open \"" + path.string() + "\"", reason);
+        if (reason == ENOENT) error.code = ErrorCode::not_found;
         return error;
     }
     return FileDescriptor{fd};
@@ -54,7 +64,7 @@ Result<void> write_at(int fd, std::span<const std::byte> bytes, std::uint64_t of
         ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
         if (written < 0 && errno == EINTR) continue;
         // A disk that takes nothing without saying why is full.
-        if (written <= 0) return io_error("could not write to \"" + path.string() + "\"", written < 0 ? errno : ENOSPC);
+        if (written <= 0) return disk_error("could not write to \"" + path.string() + "\"", written < 0 ? errno : ENOSPC);
         bytes = bytes.subspan(static_cast<std::size_t>(written));
         offset += static_cast<std::uint64_t>(written);
     }
@@ -100,7 +110,36 @@ Result<void> replace_file(const std::filesystem::path& path, std::string_view co
     sync_file(file.get(), temporary);
     file.close();
     if (::rename(temporary.c_str(), path.c_str()) != 0)
-        return io_error("could not rename \"" + temporary.string() + "\"", errno);
+        return disk_error("could not rename \"" + temporary.string() + "\"", errno);
+    sync_directory(path.parent_path());
+    return {};
+}
+
+namespace {
+
+constexpr std::size_t kSpareBytes = 8192;
+
+std::filesystem::path spare_of(const std::filesystem::path& path) {
+    auto spare = path;
+    return spare += ".spare";
+}
+
+}  // namespace
+
+Result<void> keep_spare(const std::filesystem::path& path) {
+    return replace_file(spare_of(path), std::string(kSpareBytes, '\0'));
+}
+
+Result<void> replace_file_in_place(const std::filesystem::path& path, std::string_view content) {
+    auto spare = spare_of(path);
+    BOUGH_ASSIGN(auto file, open_file(spare, O_WRONLY | O_CREAT));
+    BOUGH_TRY(write_at(file.get(), std::as_bytes(std::span(content)), 0, spare));
+    if (::ftruncate(file.get(), static_cast<off_t>(content.size())) != 0)
+        return disk_error("could not truncate \"" + spare.string() + "\"", errno);
+    sync_file(file.get(), spare);
+    file.close();
+    if (::renameat2(AT_FDCWD, spare.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) != 0)
+        return disk_error("could not exchange \"" + spare.string() + "\" for \"" + path.string() + "\"", errno);
     sync_directory(path.parent_path());
     return {};
 }

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "bough/error.hpp"
@@ -56,6 +57,9 @@ private:
 };
 SyncHistogram& wal_sync_histogram();
 
+// Error{io, "<what>: <strerror>"}, of what would have written; that the disk is full is noted (disk_space.hpp).
+Error disk_error(std::string_view what, int error_number);
+
 Result<FileDescriptor> open_file(const std::filesystem::path& path, int flags);
 // All of `bytes` at `offset`. io when the disk is full or broken; part of it may then have been written.
 Result<void> write_at(int fd, std::span<const std::byte> bytes, std::uint64_t offset, const std::filesystem::path& path);
@@ -70,6 +74,11 @@ void sync_directory(const std::filesystem::path& path);
 // Replaces `path` by a file of this content, or leaves it as it was: a temporary file beside it, synced, renamed, directory
 // synced. Mode 0600.
 Result<void> replace_file(const std::filesystem::path& path, std::string_view content);
+// The same for a file that is there, where there is no room for another one: writes over the blocks of `path`.spare and exchanges the two
+// names. A full disk must not keep a promise from being written, nor a beginning behind which space would be freed.
+Result<void> replace_file_in_place(const std::filesystem::path& path, std::string_view content);
+// Makes the spare that replace_file_in_place() writes over.
+Result<void> keep_spare(const std::filesystem::path& path);
 // not_found when there is none; corrupt when it is longer than `bytes_max`.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t bytes_max);
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "bough/check.hpp"
 #include "pg/wal_page_writer.hpp"
 #include "safekeeper/segment/durable_file.hpp"
 #include "safekeeper/segment/wal_reader.hpp"
@@ -28,6 +29,23 @@ Result<std::vector<std::byte>> copied_prefix(const WalPlace& parent, Lsn begin, 
     return prefix;
 }
 
+// A whole segment that begins with `prefix`, durably, under a name of its own.
+Result<void> write_segment(const WalPlace& place, std::span<const std::byte> prefix, const std::filesystem::path& path) {
+    BOUGH_ASSIGN(auto file, open_file(path, O_WRONLY | O_CREAT | O_TRUNC));
+    BOUGH_TRY(write_at(file.get(), prefix, 0, path));
+    if (::ftruncate(file.get(), place.segment_bytes) != 0) return disk_error("could not extend \"" + path.string() + "\"", errno);
+    sync_file(file.get(), path);
+    return {};
+}
+
+Result<void> rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
+    if (::rename(from.c_str(), to.c_str()) != 0) return disk_error("could not rename \"" + from.string() + "\"", errno);
+    sync_directory(to.parent_path());
+    return {};
+}
+
+constexpr const char* kPreparedExtension = ".beginning";
+
 }  // namespace
 
 Result<void> make_first_segment(const WalPlace& place, Lsn start_lsn, const std::optional<WalPlace>& parent) {
@@ -45,13 +63,36 @@ Result<void> make_first_segment(const WalPlace& place, Lsn start_lsn, const std:
     }
     auto temporary = path;
     temporary += ".tmp";
-    BOUGH_ASSIGN(auto file, open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC));
-    BOUGH_TRY(write_at(file.get(), prefix, 0, temporary));
-    if (::ftruncate(file.get(), place.segment_bytes) != 0)
-        return io_error("could not extend \"" + temporary.string() + "\"", errno);
-    sync_file(file.get(), temporary);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) return io_error("could not rename \"" + temporary.string() + "\"", errno);
+    BOUGH_TRY(write_segment(place, prefix, temporary));
+    return rename_durably(temporary, path);
+}
+
+Result<void> prepare_beginning(const WalPlace& place, Lsn begin, std::span<const std::byte> prefix) {
+    BOUGH_CHECK(prefix.size() == place.offset_of(begin));
+    if (prefix.empty()) return {};
+    auto path = place.path_of(place.segment_at(begin));
+    path += kPreparedExtension;
+    BOUGH_TRY(write_segment(place, prefix, path));
     sync_directory(place.directory);
+    return {};
+}
+
+Result<void> finish_beginning(const WalPlace& place, Lsn begin) {
+    auto path = place.path_of(place.segment_at(begin));
+    auto wanted = path;
+    wanted += kPreparedExtension;
+    std::vector<std::filesystem::path> prepared;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(place.directory, error))
+        if (entry.path().extension() == kPreparedExtension) prepared.push_back(entry.path());
+    if (error) return io_error("could not read \"" + place.directory.string() + "\"", error.value());
+    for (const auto& file : prepared) {
+        if (file == wanted) {
+            BOUGH_TRY(rename_durably(file, path));
+        } else if (::unlink(file.c_str()) != 0) {
+            return io_error("could not remove \"" + file.string() + "\"", errno);
+        }
+    }
     return {};
 }
 

@@ -39,7 +39,7 @@ Result<void> make_zeros(const WalPlace& place, pg::SegmentNumber segment) {
         int reason = errno;
         ::unlink(temporary.c_str());
         if (reason == EEXIST || reason == ENOENT) return {};
-        return io_error("could not rename \"" + temporary.string() + "\"", reason);
+        return disk_error("could not rename \"" + temporary.string() + "\"", reason);
     }
     sync_directory(place.directory);
     return {};

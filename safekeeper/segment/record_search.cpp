@@ -123,18 +123,18 @@ Result<RecordBoundary> find_boundary_from(const WalPlace& place, Lsn begin, Lsn 
     return *last;
 }
 
-Result<RecordBoundary> find_boundary(const WalPlace& place, RecordBoundary branch_start, Lsn at) {
-    if (at <= branch_start.end) return branch_start;
+Result<RecordBoundary> find_boundary(const WalPlace& place, RecordBoundary log_begin, Lsn at) {
+    if (at <= log_begin.end) return log_begin;
     // A record may end on the very beginning of a segment; then it is the segment before that has it.
     auto segment = place.segment_at(Lsn{at.value - 1});
     for (;; --segment.value) {
         Lsn begin = place.begin_of(segment);
-        bool first = begin <= branch_start.end;
-        auto stream = first ? pg::WalStream(place.geometry(), branch_start.end)
+        bool first = begin <= log_begin.end;
+        auto stream = first ? pg::WalStream(place.geometry(), log_begin.end)
                             : pg::WalStream::from_page(place.geometry(), begin);
-        BOUGH_ASSIGN(auto last, last_in(place, std::move(stream), first ? branch_start.end : begin, at));
+        BOUGH_ASSIGN(auto last, last_in(place, std::move(stream), first ? log_begin.end : begin, at));
         if (last) return *last;
-        if (first) return branch_start;
+        if (first) return log_begin;
     }
 }
 

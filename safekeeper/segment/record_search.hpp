@@ -21,9 +21,9 @@ struct RecordBoundary {
 // damage and no end: to take it for one would lose what was acknowledged.
 Result<RecordBoundary> find_log_end(const WalPlace& place, RecordBoundary known);
 
-// The last record that ends at or before `at`, in the log that begins at `branch_start` (which is the answer if there is none)
+// The last record that ends at or before `at`, in the log that begins at `log_begin` (which is the answer if there is none)
 // and goes to at least `at`. Reads the segment of `at`, and earlier ones when no record ends in it. corrupt: the log is broken.
-Result<RecordBoundary> find_boundary(const WalPlace& place, RecordBoundary branch_start, Lsn at);
+Result<RecordBoundary> find_boundary(const WalPlace& place, RecordBoundary log_begin, Lsn at);
 
 // The last record in [begin, at) that ends at or before `at`, where a record begins at `begin`. corrupt when there is none.
 Result<RecordBoundary> find_boundary_from(const WalPlace& place, Lsn begin, Lsn at);

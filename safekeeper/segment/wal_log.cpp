@@ -8,13 +8,27 @@
 
 namespace bough::safekeeper::segment {
 
-WalLog::WalLog(WalPlace place, RecordBoundary branch_start, Preallocator& preallocator)
-    : place_(std::move(place)), branch_start_(branch_start), writer_(place_, preallocator),
-      position_{branch_start.end, branch_start.end, branch_start.start}, next_(branch_start.end), appended_(branch_start) {}
+WalLog::WalLog(WalPlace place, RecordBoundary begin, Preallocator& preallocator)
+    : place_(std::move(place)), begin_(begin), writer_(place_, preallocator), position_{begin.end, begin.end, begin.start},
+      next_(begin.end), appended_(begin) {}
+
+void WalLog::set_begin(RecordBoundary begin) {
+    BOUGH_CHECK(begin.end >= begin_.end);
+    begin_ = begin;
+}
+
+void WalLog::restart_at(RecordBoundary begin) {
+    BOUGH_CHECK(!incoming_.has_value());
+    writer_.close();
+    begin_ = appended_ = begin;
+    position_ = {begin.end, begin.end, begin.start};
+    next_ = begin.end;
+    clean_from_.reset();
+}
 
 Result<void> WalLog::recover(RecordBoundary known) {
     BOUGH_ASSIGN(auto found, find_log_end(place_, known));
-    if (known.end > branch_start_.end) {
+    if (known.end > begin_.end) {
         // What the control file says was durable must be there still: else the disk has lost it.
         auto last = find_boundary_from(place_, known.start, known.end);
         if (!last || *last != known)
@@ -72,11 +86,11 @@ const consensus::LogPosition& WalLog::sync() {
 }
 
 Result<void> WalLog::cut(Lsn at) {
-    BOUGH_CHECK(at >= branch_start_.end);
+    BOUGH_CHECK(at >= begin_.end);
     sync();
     RecordBoundary boundary{position_.end, position_.last_record};
     if (at < position_.end) {
-        BOUGH_ASSIGN(boundary, find_boundary(place_, branch_start_, at));
+        BOUGH_ASSIGN(boundary, find_boundary(place_, begin_, at));
     }
     if (boundary.end != at) {
         return Error{ErrorCode::corrupt, "cannot cut the log at " + at.to_string() + ": the last record before it ends at " +

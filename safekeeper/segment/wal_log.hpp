@@ -19,8 +19,9 @@ namespace bough::safekeeper::segment {
 // Used by one thread at a time. Idle, it holds no file open.
 class WalLog {
 public:
-    // `branch_start`: where the branch begins, and the start of its parent's record that ends there.
-    WalLog(WalPlace place, RecordBoundary branch_start, Preallocator& preallocator);
+    // `begin`: a record end, and that record's start, from which on the log is on this disk. At first that is where the branch
+    // begins in its parent.
+    WalLog(WalPlace place, RecordBoundary begin, Preallocator& preallocator);
 
     // After a start: finds the end from `known` (a record end that was durable, and that record's start) on, and makes durable
     // what it counts. corrupt: that record is not there.
@@ -28,7 +29,12 @@ public:
 
     const consensus::LogPosition& position() const { return position_; }
     const WalPlace& place() const { return place_; }
-    RecordBoundary branch_start() const { return branch_start_; }
+    RecordBoundary begin() const { return begin_; }
+    // What is below is not looked at any more. REQUIRES a record boundary between begin() and the end. Also while a thread receives:
+    // that one looks at the end only.
+    void set_begin(RecordBoundary begin);
+    // An empty log that begins there, whatever was here before. REQUIRES that nothing is being received.
+    void restart_at(RecordBoundary begin);
 
     // Gets ready to take the bytes that follow position().end, which is where the sender is to begin.
     Result<void> begin_receiving();
@@ -51,7 +57,7 @@ public:
 
 private:
     WalPlace place_;
-    RecordBoundary branch_start_;
+    RecordBoundary begin_;
     WalWriter writer_;
     consensus::LogPosition position_;
     std::optional<Lsn> clean_from_;  // there are only zeros from here on; nothing: unknown

@@ -47,7 +47,7 @@ Result<void> WalWriter::open(pg::SegmentNumber segment) {
     if (::fstat(file_.get(), &status) != 0) return io_error("could not stat \"" + path.string() + "\"", errno);
     if (static_cast<std::uint64_t>(status.st_size) < place_.segment_bytes) {
         if (::ftruncate(file_.get(), place_.segment_bytes) != 0)
-            return io_error("could not extend \"" + path.string() + "\"", errno);
+            return disk_error("could not extend \"" + path.string() + "\"", errno);
         unsynced_ = true;
     }
     // The preallocator may have given the file its name and not have synced that yet.

@@ -251,6 +251,9 @@ Result<void> Session::show(const std::string& name) {
     settings["server_version_num"] = "150000";
     settings["wal_level"] = "replica";
     settings["wal_block_size"] = "8192";
+    // Where a peer begins whose log ends before ours begins.
+    auto begin = source_->log_begin();
+    settings["bough.log_begin"] = begin.end.to_string() + " " + begin.start.to_string();
     auto found = settings.find(name);
     if (found == settings.end()) return refuse("42704", "unrecognized configuration parameter \"" + name + "\"");
     std::string out;

@@ -7,6 +7,7 @@
 #include "bough/error.hpp"
 #include "bough/ids.hpp"
 #include "bough/lsn.hpp"
+#include "safekeeper/segment/record_search.hpp"
 #include "safekeeper/segment/wal_place.hpp"
 #include "safekeeper/serve/new_wal_signal.hpp"
 
@@ -26,8 +27,10 @@ public:
     virtual ~WalSource() = default;
 
     virtual const segment::WalPlace& place() const = 0;
-    // The beginning of the first segment, made ready to be read.
+    // The beginning of the first segment, made ready to be read. Rises when segments are dropped.
     virtual Result<Lsn> first_lsn() = 0;
+    // The record boundary in that segment from which on the log is kept.
+    virtual segment::RecordBoundary log_begin() const = 0;
     // What may be read: all below it. Never falls, except for uncommitted readers when term_generation() changes.
     virtual Lsn readable_end(bool uncommitted) const = 0;
     // Changes before the log may be cut: what an uncommitted reader has read since is worth nothing.

@@ -171,7 +171,7 @@ def test_short_writes_are_completed(pg, faulty):
     waldump(member.branch_dir(branch), branch.start, lsn(target))
 
 
-@pytest.mark.parametrize("rule", ["rename EIO 0 /control", "open ENOSPC 0 control.tmp", "pwrite ENOSPC 0 control.tmp"])
+@pytest.mark.parametrize("rule", ["rename EIO 0 /control", "open ENOSPC 0 /control", "pwrite ENOSPC 0 /control"])
 def test_a_vote_that_cannot_be_kept_is_refused(pg, faulty, rule):
     [member] = faulty()
     branch = begin(pg, [member], "ANY 1 (bough_sk1)")

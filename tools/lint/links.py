@@ -27,7 +27,7 @@ def anchors(name):
 
 def main():
     problems = []
-    tests = {test for name in files("_test.py") for test in re.findall(r"def (test_\w+)", text(name))}
+    tests = {test for name in files(".py") if "test" in name.rsplit("/", 1)[-1] for test in re.findall(r"def (test_\w+)", text(name))}
     for name in files(".md"):
         content = FENCE.sub("", text(name))
         folder = os.path.dirname(name)

@@ -1,0 +1,247 @@
+"""WAL that is no longer needed goes; what is needed stays; who was away for long begins anew."""
+
+import subprocess
+import threading
+import time
+
+import pytest
+
+from support import (BINDIR, SEGMENT_BYTES, AdminError, committed_xids, elect, lsn, lsn_text, segment_name, wait_until, waldump,
+                     write_ledger)
+
+QUORUM = "ANY 2 (bough_sk1, bough_sk2, bough_sk3)"
+SETTLING = 1.0  # several rounds of the housekeeper
+
+
+def begin(pg, safekeepers, standbys="ANY 1 (bough_sk1)", extra=""):
+    branch = pg.branch()
+    for safekeeper in safekeepers:
+        safekeeper.create(branch)
+    elect(safekeepers, branch, pg.source)
+    pg.start(standbys, extra)
+    with pg.connect() as connection:
+        connection.execute("create table ledger (n int)")
+    return branch
+
+
+def write_segments(pg, count):
+    """Records in each of `count` segments; gives the end of the log."""
+    with pg.connect() as connection:
+        for _ in range(count):
+            connection.execute("insert into ledger select generate_series(1, 1000)")
+            connection.execute("select pg_switch_wal()")
+        connection.execute("insert into ledger values (2)")
+        return lsn(connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
+
+
+def committed(safekeeper, branch, end):
+    wait_until(lambda: lsn(safekeeper.position(branch)["commit_lsn"]) >= end, what=f"{safekeeper.name} to reach {lsn_text(end)}")
+
+
+def announce(safekeeper, branch, durable):
+    return safekeeper.call("POST", safekeeper.branch(branch) + "/durable", {"durable_lsn": lsn_text(durable)})
+
+
+def log_begin(safekeeper, branch):
+    return lsn(safekeeper.position(branch)["begin_lsn"])
+
+
+def dropped_to(safekeeper, branch, segment_of):
+    wait_until(lambda: log_begin(safekeeper, branch) // SEGMENT_BYTES >= segment_of // SEGMENT_BYTES,
+               what=f"{safekeeper.name} to drop what is below {lsn_text(segment_of)}")
+    wait_until(lambda: segments(safekeeper, branch)[0] == segment_name(log_begin(safekeeper, branch)), what="the files to go")
+    return log_begin(safekeeper, branch)
+
+
+def segments(safekeeper, branch):
+    return sorted(f.name for f in safekeeper.branch_dir(branch).iterdir() if len(f.name) == 24)
+
+
+def test_wal_goes_only_once_the_pageserver_has_it_and_never_beyond(pg, one):
+    branch = begin(pg, [one])
+    end = write_segments(pg, 5)
+    committed(one, branch, end)
+    time.sleep(SETTLING)
+    assert log_begin(one, branch) == branch.start and segments(one, branch)[0] == segment_name(branch.start)
+
+    # In the middle of a segment: that one stays whole.
+    durable = branch.start // SEGMENT_BYTES * SEGMENT_BYTES + 2 * SEGMENT_BYTES + SEGMENT_BYTES // 2
+    boundary = one.call("GET", f"{one.branch(branch)}/boundary?lsn={lsn_text(durable)}")
+    announce(one, branch, durable)
+    at = dropped_to(one, branch, durable)
+    assert at <= durable and at // SEGMENT_BYTES == durable // SEGMENT_BYTES
+    assert one.call("GET", f"{one.branch(branch)}/boundary?lsn={lsn_text(durable)}") == boundary
+    # An older announcement changes nothing.
+    assert lsn(announce(one, branch, branch.start)["durable_lsn"]) == durable
+
+    # What begins is read from there on, and what is gone is gone, with a word.
+    assert waldump(one.branch_dir(branch), at, end)
+    with pytest.raises(AdminError) as error:
+        one.call("GET", f"{one.branch(branch)}/boundary?lsn={lsn_text(branch.start)}")
+    assert error.value.status == 422
+    with pytest.raises(AdminError) as error:
+        one.call("GET", f"{one.branch(branch)}/wal?from={lsn_text(branch.start)}&to={lsn_text(branch.start + 8)}")
+    assert error.value.status == 422
+
+    # Whatever is announced, the commit LSN is the limit, and the newest segment stays.
+    announce(one, branch, end + 100 * SEGMENT_BYTES)
+    at = dropped_to(one, branch, end)
+    assert at <= end
+    one.kill()
+    one.start()
+    position = one.position(branch)
+    assert lsn(position["begin_lsn"]) == at and lsn(position["end_lsn"]) >= end
+    assert lsn(position["durable_lsn"]) == end + 100 * SEGMENT_BYTES
+    more = write_segments(pg, 2)
+    committed(one, branch, more)
+    assert "COMMIT" in waldump(one.branch_dir(branch), dropped_to(one, branch, more), more)
+
+
+def test_a_client_that_asks_for_dropped_wal_gets_postgres_s_own_error(pg, one, workdir):
+    branch = begin(pg, [one])
+    end = write_segments(pg, 3)
+    committed(one, branch, end)
+    announce(one, branch, end)
+    at = dropped_to(one, branch, end)
+    copy = workdir / "copy"
+    copy.mkdir()
+    (copy / (segment_name(branch.start) + ".partial")).touch()
+    receiver = subprocess.run([BINDIR / "pg_receivewal", "-D", copy, "-d", one.conninfo(branch), "--no-loop", "--endpos", lsn_text(end)],
+                              capture_output=True, text=True, timeout=60)
+    assert receiver.returncode != 0
+    assert f"requested WAL segment {segment_name(branch.start)} has already been removed" in receiver.stderr
+    # From where the log begins it gets all.
+    (copy / (segment_name(branch.start) + ".partial")).unlink()
+    (copy / (segment_name(at) + ".partial")).touch()
+    receiver = subprocess.run([BINDIR / "pg_receivewal", "-D", copy, "-d", one.conninfo(branch), "--no-loop", "--endpos", lsn_text(end)],
+                              capture_output=True, text=True, timeout=60)
+    assert receiver.returncode == 0, receiver.stderr
+
+
+def test_kills_while_wal_goes_leave_a_whole_log(pg, one):
+    branch = begin(pg, [one])
+    acknowledged, stop = [], threading.Event()
+    writer = threading.Thread(target=write_ledger, args=(pg, acknowledged, stop))
+    writer.start()
+    try:
+        for _ in range(6):
+            with pg.connect() as connection:
+                connection.execute("set synchronous_commit = off; select pg_switch_wal()")
+            end = lsn(one.position(branch)["commit_lsn"])
+            announce(one, branch, end)
+            time.sleep(0.3)
+            one.kill()
+            one.start()
+            assert lsn(one.position(branch)["begin_lsn"]) <= end
+    finally:
+        stop.set()
+        writer.join()
+    announce(one, branch, lsn(one.position(branch)["commit_lsn"]))
+    at = dropped_to(one, branch, branch.start + 4 * SEGMENT_BYTES)
+    with pg.connect() as connection:
+        end = lsn(connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
+    committed(one, branch, end)
+    found = committed_xids(one.branch_dir(branch), at, end)
+    # Those before `at` went; of those that are there none is missing in between.
+    kept = [xid for xid in acknowledged if xid >= min(found)]
+    assert kept and set(kept) <= found
+
+
+def test_a_peer_that_is_behind_finds_its_wal_within_the_bound(pg, safekeepers):
+    members = safekeepers(3)
+    branch = begin(pg, members, QUORUM)
+    behind = members[2]
+    end = write_segments(pg, 1)
+    for member in members:
+        committed(member, branch, end)
+    behind.kill()
+    end = write_segments(pg, 3)
+    for member in members[:2]:
+        committed(member, branch, end)
+        announce(member, branch, end)
+    time.sleep(SETTLING)
+    # It is known how far the third had come.
+    for member in members[:2]:
+        assert lsn(member.position(branch)["end_lsn"]) >= end
+        assert log_begin(member, branch) // SEGMENT_BYTES <= branch.start // SEGMENT_BYTES + 1
+    behind.start()
+    committed(behind, branch, end)
+    # Now nobody needs it any more.
+    for member in members[:2]:
+        dropped_to(member, branch, end)
+
+
+@pytest.mark.parametrize("compute_keeps", [True, False])
+def test_a_peer_beyond_the_bound_begins_its_log_anew(pg, safekeepers, compute_keeps):
+    """The compute has dropped the WAL within the term, or a new term begins that must be caught up with from a donor."""
+    members = safekeepers(3, ["--peer-wal-max", "16MB"])
+    branch = begin(pg, members, QUORUM, "" if compute_keeps else "-c wal_keep_size=0 -c max_wal_size=64MB -c min_wal_size=32MB")
+    away = members[2]
+    end = write_segments(pg, 1)
+    for member in members:
+        committed(member, branch, end)
+    away.kill()
+    end = write_segments(pg, 5)
+    for member in members[:2]:
+        committed(member, branch, end)
+        announce(member, branch, end)
+        assert dropped_to(member, branch, end - 2 * SEGMENT_BYTES) <= end
+    if compute_keeps:
+        pg.stop()
+        away.start()
+        elect(members, branch, pg.source)
+        pg.start(QUORUM)
+        assert away.position(branch)["term"] == 2
+    else:
+        with pg.connect() as connection:
+            connection.execute("checkpoint")
+            connection.execute("checkpoint")
+        away.start()
+    committed(away, branch, end)
+    at = log_begin(away, branch)
+    assert at > branch.start + SEGMENT_BYTES and at <= end
+    assert segments(away, branch)[0] == segment_name(at)
+    assert "begins anew" in away.log()
+
+    # It is a full member: the same WAL, also after a crash, and commits go on with it and one other.
+    away.kill()
+    away.start()
+    assert log_begin(away, branch) == at
+    members[0].kill()
+    acknowledged, stop = [], threading.Event()
+    writer = threading.Thread(target=write_ledger, args=(pg, acknowledged, stop))
+    writer.start()
+    wait_until(lambda: len(acknowledged) > 50, what="commits with the one that began anew")
+    stop.set()
+    writer.join()
+    with pg.connect() as connection:
+        end = lsn(connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
+    for member in members[1:]:
+        committed(member, branch, end)
+    # From the beginning of the first segment that both have: also what precedes the beginning of the log was fetched.
+    both = max(at, log_begin(members[1], branch)) // SEGMENT_BYTES * SEGMENT_BYTES
+    assert away.wal(branch, both, end) == members[1].wal(branch, both, end)
+    assert set(acknowledged) <= committed_xids(away.branch_dir(branch), at, end)
+    # And its vote counts: it may be the one that a new term begins with.
+    pg.stop("immediate")
+    term, begin_lsn, _, _ = elect([away, members[1]], branch, pg.source, members)
+    assert lsn(begin_lsn) >= end
+    assert set(acknowledged) <= committed_xids(away.branch_dir(branch), at, lsn(begin_lsn))
+
+
+def test_a_child_of_dropped_wal_keeps_its_own(pg, one):
+    branch = begin(pg, [one])
+    end = write_segments(pg, 2)
+    committed(one, branch, end)
+    early = one.call("GET", f"{one.branch(branch)}/boundary?lsn={lsn_text(branch.start + SEGMENT_BYTES + 20000)}")
+    announce(one, branch, end)
+    dropped_to(one, branch, end)
+    child = "/v1/branches/p1/child"
+    one.call("PUT", child, {"start_lsn": early["lsn"], "prev_lsn": early["prev_lsn"],
+                            "system_identifier": branch.origin["system_identifier"], "segment_bytes": SEGMENT_BYTES,
+                            "parent": {"branch": branch.name}})
+    start = lsn(early["lsn"])
+    status, prefix = one.request("GET", f"{child}/wal?from={lsn_text(start // SEGMENT_BYTES * SEGMENT_BYTES)}&to={lsn_text(start)}")
+    # Page headers, which a reader of what follows needs, and nothing else.
+    assert status == 200 and len(prefix) == start % SEGMENT_BYTES and prefix[:2] == b"\x10\xd1"
+    assert prefix.count(0) > len(prefix) - 100
