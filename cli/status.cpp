@@ -28,8 +28,7 @@ Result<json::object> gather(const CommonOptions& common, bool running) {
             result["daemons"].as_array().push_back(json::object{{"name", daemon.name}, {"pid", daemon.pid}, {"state", daemon.state}, {"restarts", daemon.restarts}});
     }
     // What a daemon has to say for itself.
-    for (unsigned i = 1; i <= settings.safekeepers; ++i) {
-        auto name = "sk" + std::to_string(i);
+    for (const auto& name : settings.safekeepers) {
         auto address = net::Address::parse("unix:" + (files.run_directory() / (name + ".sock")).string());
         if (!address) continue;
         auto answer = http::Client(*address).call("GET", "/status", {}, std::chrono::seconds(2));
