@@ -94,7 +94,9 @@ def test_kill_9_loses_no_acknowledged_commit(pg, one):
     for writer in writers:
         writer.start()
     rng = random.Random(7)
-    for _ in range(15):
+    for round in range(15):
+        # However busy the machine: enough commits for the kill to hit some under way.
+        wait_until(lambda: len(acknowledged) > 20 * (round + 1), what="commits to go on")
         time.sleep(rng.uniform(0.05, 0.4))
         one.kill()
         count = len(acknowledged)
