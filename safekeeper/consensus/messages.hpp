@@ -60,7 +60,7 @@ struct CatchUpFailed {
 struct PeerReported {
     std::string peer;  // Peer::admin
     Term last_term;
-    Lsn end;
+    Lsn end;  // Position::counted_end()
 };
 // Somebody knows that `lsn` is committed in the log of `term`.
 struct CommitLearnt {

@@ -75,6 +75,9 @@ struct Position {
     Configuration configuration = {};
     std::vector<Peer> peers = {};
     std::string source = {};  // of that term: it tells one launcher's terms from another's
+    // Up to where this log counts for what is committed in `last_term`: it was reached while that term was followed. A log that catches
+    // up in a newer term brings bytes of older ones, which are of that newer term then. 0/0: nothing counts.
+    Lsn counted_end() const { return configured_in > last_term ? Lsn{} : log.end; }
 };
 
 }  // namespace bough::safekeeper::consensus

@@ -101,7 +101,7 @@ private:
     Words position() const {
         auto told = core_->position();
         return {"    promised " + std::to_string(told.promised.value) + ", last term " + std::to_string(told.last_term.value) + ", end " +
-                told.log.end.to_string()};
+                told.log.end.to_string() + (told.counted_end() == told.log.end ? "" : ", counted end " + told.counted_end().to_string())};
     }
 
     Event parse(const Words& words) {

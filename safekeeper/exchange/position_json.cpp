@@ -72,7 +72,7 @@ Result<ReceivedPositions> parse_positions(std::string_view text) {
 
 PeerPosition told_to_peers(const Branch& branch) {
     auto position = branch.position();
-    return {branch.name(), position.last_term, position.log.end, position.commit_lsn};
+    return {branch.name(), position.last_term, position.counted_end(), position.commit_lsn};
 }
 
 }  // namespace bough::safekeeper::exchange

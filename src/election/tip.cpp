@@ -40,8 +40,11 @@ Result<Tip> find_tip(const std::vector<Result<Standing>>& answers, std::vector<s
     auto members = known;
     std::erase_if(members, [&](std::size_t i) { return !is_member(configuration, names[i]); });
     const auto majority = majority_of(configuration.members.size());
-    if (!configuration.joint() && members.size() == configuration.members.size() &&
-        answers[members[majority - 1]]->last_term == newest.last_term) {
+    // Who catches up in a newer term has bytes of older ones that it did not have when it voted for that term: they count for nothing.
+    bool counts = members.size() >= majority && std::all_of(members.begin(), members.begin() + static_cast<std::ptrdiff_t>(majority), [&](auto i) {
+        return answers[i]->last_term == newest.last_term && answers[i]->configured_in <= answers[i]->last_term;
+    });
+    if (!configuration.joint() && members.size() == configuration.members.size() && counts) {
         // A majority has it, and every acknowledged commit is on a majority.
         return Tip{members[majority - 1], answers[members[majority - 1]]->end, true, false};
     }

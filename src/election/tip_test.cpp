@@ -38,6 +38,20 @@ TEST(Tip, of_logs_of_different_terms_is_that_of_the_newest) {
     EXPECT_TRUE(tip->committed);
 }
 
+TEST(Tip, is_not_committed_by_a_log_that_catches_up_in_a_newer_term) {
+    auto catching_up = log(1, 0x3000);
+    catching_up->configured_in = Term{3};
+    // The third may enter term 2, which begins at its end, after it was asked: then what the others have is not committed.
+    auto tip = find_tip({log(1, 0x4000), catching_up, log(1, 0x2000)});
+    ASSERT_TRUE(tip.has_value());
+    EXPECT_EQ(tip->end, Lsn{0x4000});
+    EXPECT_FALSE(tip->committed);
+    catching_up->configured_in = Term{1};
+    tip = find_tip({log(1, 0x4000), catching_up, log(1, 0x2000)});
+    EXPECT_EQ(tip->end, Lsn{0x3000});
+    EXPECT_TRUE(tip->committed);
+}
+
 TEST(Tip, needs_a_majority) {
     EXPECT_EQ(find_tip({log(1, 0x2000), away(), away()}).error().code, ErrorCode::unavailable);
     EXPECT_TRUE(find_tip({keeps_nothing(), keeps_nothing(), away()})->none);
