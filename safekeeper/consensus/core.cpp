@@ -90,21 +90,32 @@ Position Core::position() const {
 }
 
 std::string Core::fingerprint() const {
-    auto of = [](const Durable& durable) {
+    auto names = [](const std::vector<Peer>& peers) {
+        std::string text;
+        for (const auto& peer : peers) text += ' ' + peer.admin;
+        return text;
+    };
+    auto of = [&](const Durable& durable) {
         return std::to_string(durable.promised.value) + '[' + durable.history.to_string() + ']' + durable.commit_lsn.to_string() +
-               durable.assignment.source + ' ' + bough::to_string(durable.assignment.configuration);
+               durable.assignment.source + names(durable.assignment.peers) + ' ' + bough::to_string(durable.assignment.configuration);
     };
     std::string text = std::string(to_string(state_)) + of(durable_) + log_.flush.to_string() + log_.end.to_string() +
                        std::to_string(counted_in_.value);
     if (state_ == State::persisting) text += of(durable_before_);
     if (const auto* vote = std::get_if<Vote>(&work_)) text += " vote " + std::to_string(vote->request);
-    if (const auto* begin = std::get_if<Begin>(&work_)) text += " begin " + std::to_string(begin->request.request) + of(begin->durable);
+    if (const auto* begin = std::get_if<Begin>(&work_))
+        text += " begin " + std::to_string(begin->request.request) + of(begin->durable) + " donors" + names(begin->request.donors);
     for (auto request : waiting_begins_) text += " answer " + std::to_string(request);
-    for (const auto& event : waiting_) text += " then " + to_string(event);
+    for (const auto& event : waiting_) {
+        text += " then " + to_string(event);
+        if (const auto* vote = std::get_if<VoteRequested>(&event)) text += " for " + std::to_string(vote->request);
+        if (const auto* begin = std::get_if<BeginRequested>(&event))
+            text += " for " + std::to_string(begin->request) + begin->assignment.source + names(begin->assignment.peers) + " donors" +
+                    names(begin->donors);
+    }
     for (const auto& [peer, report] : reports_)
         text += ' ' + peer + std::to_string(report.last_term.value) + '@' + report.end.to_string();
-    for (const auto& donor : chosen_donors_) text += " from " + donor.admin;
-    return text;
+    return text + " from" + names(chosen_donors_);
 }
 
 // --- votes ------------------------------------------------------------------------------------------------------------------

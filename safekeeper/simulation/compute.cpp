@@ -1,6 +1,7 @@
 #include "safekeeper/simulation/compute.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "safekeeper/simulation/launcher.hpp"
@@ -95,7 +96,7 @@ void Compute::connect(std::size_t safekeeper, std::uint64_t task, Lsn from) {
         [this, safekeeper, task, connection, broken = sender.broken] {
             if (!*broken) system_.safekeepers[safekeeper]->connected(task, *this, connection);
         },
-        [this, connection] { lose(connection); });
+        [this, connection, sender] { lose(connection, sender); });
     send_to(connection);
 }
 
@@ -113,20 +114,18 @@ void Compute::send_to(std::uint64_t connection) {
             [this, safekeeper = sender.safekeeper, task = sender.task, from, to, broken = sender.broken] {
                 if (!*broken) system_.safekeepers[safekeeper]->received(task, writer_, from, to);
             },
-            [this, connection] { lose(connection); });
+            [this, connection, sender] { lose(connection, sender); });
     }
 }
 
-// Bytes did not arrive: the connection is over, which the other side and this one notice in their own time.
-void Compute::lose(std::uint64_t connection) {
-    auto found = senders_.find(connection);
-    if (found == senders_.end() || *found->second.broken) return;
-    *found->second.broken = true;
+// Bytes did not arrive: the connection is over, which the other side and this one notice in their own time. What follows them does not
+// arrive either, even if this side has closed the connection or stopped since.
+void Compute::lose(std::uint64_t connection, const Sender& sender) {
+    if (std::exchange(*sender.broken, true)) return;
     auto& random = system_.world.random;
-    system_.world.after(random.mostly_low(kMillisecond, 50 * kMillisecond),
-                        [this, safekeeper = found->second.safekeeper, task = found->second.task] {
-                            system_.safekeepers[safekeeper]->disconnected(task);
-                        });
+    system_.world.after(random.mostly_low(kMillisecond, 50 * kMillisecond), [this, safekeeper = sender.safekeeper, task = sender.task] {
+        system_.safekeepers[safekeeper]->disconnected(task);
+    });
     system_.world.after(random.mostly_low(kMillisecond, kSenderTimeout), [this, connection] { closed(connection); });
 }
 

@@ -46,7 +46,7 @@ private:
     void work();
     void write_record();
     void send_to(std::uint64_t connection);
-    void lose(std::uint64_t connection);
+    void lose(std::uint64_t connection, const Sender& sender);
     void release();
     void note(const std::string& text) const;
 

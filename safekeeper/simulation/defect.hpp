@@ -2,6 +2,7 @@
 // (the simulated shells, or what they tell the cores), never by the cores themselves.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,7 +20,7 @@ enum class Defect {
     choose_by_end_alone,              // the longest log, whatever its last term
     choose_by_promised_term,          // the log of whoever promised the highest term
     keep_stream_through_vote,         // the vote is answered while the old compute is still followed
-    count_logs_below_the_begin,       // a log that still catches up counts as one of the new term
+    count_catch_up_in_its_old_term,   // bytes of an older term count in it, though they came in a newer one
     serve_above_commit,               // readers get all there is
     trust_commit_of_any_term,         // a commit position is taken whatever log it was counted in
     begin_on_a_minority,              // the compute starts although one vote in the majority has not begun
@@ -36,6 +37,7 @@ enum class Defect {
 struct DefectName {
     Defect defect;
     std::string_view name;
+    std::uint64_t first_seed = 1;  // where the test begins to look: a rare one is caught by the 200 seeds from there on
 };
 
 // Those that can be planted, without `none`.

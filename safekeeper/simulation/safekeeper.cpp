@@ -194,7 +194,7 @@ void Safekeeper::answer(RequestId request, Result<Answer> answer) {
 }
 
 Answer Safekeeper::standing(const Position& position, bool granted) const {
-    return {granted, {position.promised, position.last_term, position.history, position.log.end, position.commit_lsn},
+    return {granted, {position.promised, position.last_term, position.history, position.log.end, position.commit_lsn, position.configured_in},
             log_.up_to(position.log.end)};
 }
 
@@ -453,8 +453,8 @@ void Safekeeper::report_flush() {
 
 Safekeeper::Told Safekeeper::told_to_peers() const {
     auto position = core_->position();
-    Told told{number_, position.last_term, position.log.end, position.commit_lsn};
-    if (system_.defect == Defect::count_logs_below_the_begin) told.last_term = core_->durable().history.last().term;
+    Told told{number_, position.last_term, position.counted_end(), position.commit_lsn};
+    if (system_.defect == Defect::count_catch_up_in_its_old_term) told.end = position.log.end;
     return told;
 }
 

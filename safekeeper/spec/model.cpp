@@ -28,7 +28,22 @@ std::size_t number_of(const Peer& peer) { return static_cast<std::size_t>(peer.a
 
 bool is_prefix(const Log& shorter, const Log& longer) { return longer.compare(0, shorter.size(), shorter) == 0; }
 
-std::size_t launcher_of(RequestId request) { return static_cast<std::size_t>(request / 100); }
+// A request tells whose it is, of which attempt, and whether it is a begin: the answer to an older attempt is for nobody.
+constexpr RequestId kOfLauncher = 1000, kOfAttempt = 100, kBegin = 10;
+RequestId request_of(std::size_t launcher, int attempt) {
+    return launcher * kOfLauncher + static_cast<RequestId>(attempt) * kOfAttempt;
+}
+std::size_t launcher_of(RequestId request) { return static_cast<std::size_t>(request / kOfLauncher); }
+int attempt_of(RequestId request) { return static_cast<int>(request % kOfLauncher / kOfAttempt); }
+bool is_begin(RequestId request) { return request % kOfAttempt >= kBegin; }
+
+// More than a transcript tells of it.
+std::string text_of(const Event& request) {
+    std::string text = consensus::to_string(request);
+    if (const auto* begin = std::get_if<BeginRequested>(&request))
+        for (const auto& donor : begin->donors) text += '<' + donor.admin;
+    return text;
+}
 
 }  // namespace
 
@@ -70,7 +85,8 @@ std::vector<Move> Model::moves() const {
             if (launcher.calls[m].request) moves.push_back({Kind::deliver, l, m});
             if (!launcher.election) continue;
             if (state == Call::State::answered) moves.push_back({Kind::answer, l, m});
-            if (state == Call::State::waiting || state == Call::State::answered) moves.push_back({Kind::give_up, l, m});
+            bool unheard = state == Call::State::waiting || state == Call::State::answered;
+            if (unheard && left_.give_ups > 0) moves.push_back({Kind::give_up, l, m});
         }
     }
     for (std::size_t m = 0; m < kMembers; ++m) {
@@ -125,6 +141,7 @@ void Model::apply(const Move& move) {
         }
         case Move::Kind::give_up: {
             // What was asked may still arrive; its answer is for nobody.
+            --left_.give_ups;
             auto& call = launchers_[move.a].calls[move.b];
             bool voting = launchers_[move.a].election->state() == Election::State::voting;
             Error away{ErrorCode::timeout, "away", {}};
@@ -150,7 +167,7 @@ void Model::apply(const Move& move) {
         case Move::Kind::catch_up: return flushed(move.a, members_[move.b].log);
         case Move::Kind::tell: {
             auto position = members_[move.a].core->position();
-            step(move.b, PeerReported{name_of(move.a), position.last_term, position.log.end});
+            step(move.b, PeerReported{name_of(move.a), position.last_term, position.counted_end()});
             return step(move.b, CommitLearnt{position.last_term, position.commit_lsn});
         }
     }
@@ -178,9 +195,9 @@ void Model::perform(std::size_t l, const std::vector<election::Action>& actions)
     auto& launcher = launchers_[l];
     for (const auto& action : actions) {
         if (const auto* vote = std::get_if<election::AskVote>(&action)) {
-            launcher.calls[vote->member] = {Call::State::waiting, VoteRequested{l * 100 + vote->member, vote->term}, std::nullopt, {}};
+            launcher.calls[vote->member] = {Call::State::waiting, VoteRequested{request_of(l, launcher.attempts) + vote->member, vote->term}, std::nullopt, {}};
         } else if (const auto* begin = std::get_if<election::AskBegin>(&action)) {
-            BeginRequested request{l * 100 + 10 + begin->member, begin->order.term, begin->order.begin, begin->order.history, {}, {}};
+            BeginRequested request{request_of(l, launcher.attempts) + kBegin + begin->member, begin->order.term, begin->order.begin, begin->order.history, {}, {}};
             request.assignment.source = "compute";
             for (std::size_t m = 0; m < kMembers; ++m)
                 if (m != begin->member) request.assignment.peers.push_back({name_of(m), {}});
@@ -267,10 +284,12 @@ void Model::step(std::size_t m, const Event& event) {
 
 void Model::answer(std::size_t m, RequestId request, const Position* position, bool granted) {
     auto& call = launchers_[launcher_of(request)].calls[m];
-    const auto& asking = launchers_[launcher_of(request)].election;
-    bool begin = request % 100 >= 10;
+    const auto& launcher = launchers_[launcher_of(request)];
+    const auto& asking = launcher.election;
+    bool begin = is_begin(request);
     auto wanted = begin ? Election::State::beginning : Election::State::voting;
-    if (call.state != Call::State::waiting || !asking || asking->state() != wanted) return;  // nobody waits for it any more
+    bool awaited = call.state == Call::State::waiting && attempt_of(request) == launcher.attempts && asking && asking->state() == wanted;
+    if (!awaited) return;
     call.state = Call::State::answered;
     call.log = members_[m].log;
     Error refused{ErrorCode::failed_precondition, "refused", {}};
@@ -345,19 +364,25 @@ void Model::learn_committed(const Log& log, Lsn end) {
 // --- to tell states apart ---------------------------------------------------------------------------------------------------------------
 
 std::string Model::fingerprint() const {
-    std::string text = std::to_string(left_.records) + std::to_string(left_.crashes) + std::to_string(left_.failed_writes) + acknowledged_ + "/" + committed_;
+    std::string text = std::to_string(left_.records) + std::to_string(left_.crashes) + std::to_string(left_.failed_writes) + std::to_string(left_.give_ups) + acknowledged_ + "/" + committed_;
     for (const auto& member : members_) {
         text += "|m" + member.core->fingerprint() + member.log;
         text += std::to_string(member.disk.promised.value) + member.disk.history.to_string() + member.disk.commit_lsn.to_string();
-        if (member.under_way) text += "!" + consensus::to_string(*member.under_way);
+        if (member.under_way) {
+            text += "!" + consensus::to_string(*member.under_way);
+            if (const auto* persist = std::get_if<Persist>(&*member.under_way)) text += persist->durable.commit_lsn.to_string();
+        }
         if (member.stream) text += "s" + std::to_string(member.stream->term.value);
-        if (member.catch_up) text += "c" + std::to_string(member.catch_up->term.value);
+        if (member.catch_up) {
+            text += "c" + std::to_string(member.catch_up->term.value);
+            for (const auto& donor : member.catch_up->donors) text += '<' + donor.admin;
+        }
     }
     for (const auto& launcher : launchers_) {
         text += "|l" + std::to_string(launcher.attempts);
         if (launcher.election) text += std::to_string(static_cast<int>(launcher.election->state())) + "t" + std::to_string(launcher.election->term().value);
         for (const auto& call : launcher.calls) {
-            if (call.request) text += "r" + consensus::to_string(*call.request);
+            if (call.request) text += "r" + text_of(*call.request);
             if (!launcher.election) continue;
             text += "," + std::to_string(static_cast<int>(call.state));
             if (call.answer) {

@@ -23,6 +23,7 @@ struct Bounds {
     int records = 2;        // in all, besides the first of each compute
     int crashes = 0;        // of safekeepers, with restart
     int failed_writes = 0;  // of control files
+    int give_ups = 2;       // of launchers on a member that has not answered, in all
 };
 
 // What happens in one step.
