@@ -174,7 +174,7 @@ void ChangeWriter::page_image(const pg::PageTag& tag, pg::ConstPage page) {
 
 void ChangeWriter::page_record(const pg::PageTag& tag, pg::PageBase base, std::span<const std::byte> record_bytes) {
     if (grow_fork(tag)) base = pg::PageBase::zero;
-    add_change(ObjectKey::page(tag), base, encode_record(base, record_start_, record_bytes));
+    add_change(ObjectKey::page(tag), base, encode_record(base, record_start_, record_end_, record_bytes));
 }
 
 void ChangeWriter::page_edit(const pg::PageTag& tag, bool may_grow, std::string_view edit) {

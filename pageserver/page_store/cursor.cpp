@@ -12,6 +12,8 @@ Result<bool> outcome(const rocksdb::Iterator& iterator) {
     return false;
 }
 
+std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
 }  // namespace
 
 Cursor::Cursor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -19,22 +21,50 @@ Cursor::~Cursor() = default;
 Cursor::Cursor(Cursor&&) noexcept = default;
 Cursor& Cursor::operator=(Cursor&&) noexcept = default;
 
+Result<bool> Cursor::Impl::enter_run(Lsn end) {
+    BOUGH_ASSIGN(const bool valid, outcome(*iterator));
+    if (!valid) return false;
+    if (const auto parsed = run.parse(view(iterator->key()), view(iterator->value())); !parsed) return parsed.error();
+    // A run's key is its oldest version, which is below `end`: the iterator went to it by that.
+    const auto newest = end.value == 0 ? std::nullopt : run.newest_at(Lsn{end.value - 1});
+    if (!newest) return Error{ErrorCode::corrupt, "stored run of page versions: not where its key says", {}};
+    index = *newest;
+    return true;
+}
+
 Result<bool> Cursor::seek(BranchNumber branch, const ObjectKey& object, Lsn lsn) {
     const VersionKeyBytes key = encode_version_key(branch, object, lsn);
+    impl_->iterator->Seek(rocksdb::Slice(key.data(), key.size()));
+    impl_->in_run = has_runs(object.kind);
+    if (!impl_->in_run) return outcome(*impl_->iterator);
+    return impl_->enter_run(lsn + 1);
+}
+
+Result<bool> Cursor::next_older() {
+    if (!impl_->in_run) {
+        impl_->iterator->Next();
+        return outcome(*impl_->iterator);
+    }
+    if (impl_->index > 0) {
+        --impl_->index;
+        return true;
+    }
+    const Lsn end = impl_->run[0].lsn;
+    impl_->iterator->Next();
+    return impl_->enter_run(end);
+}
+
+Result<bool> Cursor::seek_at_or_after(BranchNumber branch, const ObjectKey& object, Lsn lsn) {
+    const VersionKeyBytes key = encode_version_key(branch, object, lsn);
+    impl_->in_run = false;
     impl_->iterator->Seek(rocksdb::Slice(key.data(), key.size()));
     return outcome(*impl_->iterator);
 }
 
-Result<bool> Cursor::next_older() {
+Result<bool> Cursor::next() {
     impl_->iterator->Next();
     return outcome(*impl_->iterator);
 }
-
-Result<bool> Cursor::seek_at_or_after(BranchNumber branch, const ObjectKey& object, Lsn lsn) {
-    return seek(branch, object, lsn);
-}
-
-Result<bool> Cursor::next() { return next_older(); }
 
 Result<VersionKey> Cursor::key() const {
     const rocksdb::Slice bytes = impl_->iterator->key();
@@ -44,6 +74,7 @@ Result<VersionKey> Cursor::key() const {
 }
 
 Lsn Cursor::lsn() const {
+    if (impl_->in_run) return impl_->run[impl_->index].lsn;
     const rocksdb::Slice bytes = impl_->iterator->key();
     BOUGH_CHECK(bytes.size() == kVersionKeyBytes);
     std::uint64_t complement = 0;
@@ -53,8 +84,8 @@ Lsn Cursor::lsn() const {
 }
 
 std::string_view Cursor::value() const {
-    const rocksdb::Slice bytes = impl_->iterator->value();
-    return {bytes.data(), bytes.size()};
+    if (impl_->in_run) return impl_->run[impl_->index].value;
+    return view(impl_->iterator->value());
 }
 
 }  // namespace bough::pageserver

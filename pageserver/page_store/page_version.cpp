@@ -67,9 +67,10 @@ Result<PageStep> decode_step(std::string_view value, Lsn lsn) {
         case static_cast<std::uint8_t>(PageStep::Type::record): {
             step.type = PageStep::Type::record;
             BOUGH_ASSIGN(step.base, decode_base(reader.take<std::uint8_t>()));
-            step.record_start = Lsn{reader.take<std::uint64_t>()};
+            const std::uint64_t length = reader.take_varint();
+            step.record_start = Lsn{lsn.value - length};
             step.bytes = reader.take_rest();
-            if (step.bytes.empty() || step.record_start >= lsn) return corrupt_version("record without bytes or place");
+            if (step.bytes.empty() || length == 0 || length > lsn.value) return corrupt_version("record without bytes or place");
             break;
         }
         case static_cast<std::uint8_t>(PageStep::Type::edits): {
@@ -113,12 +114,13 @@ std::string encode_image(pg::ConstPage page) {
     return value;
 }
 
-std::string encode_record(pg::PageBase base, Lsn record_start, std::span<const std::byte> record_bytes) {
+std::string encode_record(pg::PageBase base, Lsn record_start, Lsn record_end, std::span<const std::byte> record_bytes) {
+    BOUGH_CHECK(record_start < record_end);
     std::string value;
     value.reserve(10 + record_bytes.size());
     append_le(value, static_cast<std::uint8_t>(PageStep::Type::record));
     append_le(value, static_cast<std::uint8_t>(base));
-    append_le(value, record_start.value);
+    append_varint(value, record_end - record_start);
     value.append(chars(record_bytes));
     return value;
 }
@@ -145,6 +147,26 @@ std::string combine_steps(std::string_view earlier, std::string_view later) {
     append_le(value, static_cast<std::uint32_t>(later.size()));
     value.append(later);
     return value;
+}
+
+bool is_base_version(std::string_view value) {
+    ValueReader reader(value);
+    switch (reader.take<std::uint8_t>()) {
+        case static_cast<std::uint8_t>(PageStep::Type::zero):
+        case static_cast<std::uint8_t>(PageStep::Type::image): return true;
+        case static_cast<std::uint8_t>(PageStep::Type::record):
+        case static_cast<std::uint8_t>(PageStep::Type::edits): {
+            const auto base = reader.take<std::uint8_t>();
+            return !reader.failed() && base == static_cast<std::uint8_t>(pg::PageBase::zero);
+        }
+        case kSeveral:
+            while (!reader.done() && !reader.failed()) {
+                const std::string_view one = reader.take_bytes(reader.take<std::uint32_t>());
+                if (!one.empty() && static_cast<std::uint8_t>(one[0]) != kSeveral && is_base_version(one)) return true;
+            }
+            return false;
+        default: return false;
+    }
 }
 
 Result<void> decode_page_version(std::string_view value, Lsn lsn, std::vector<PageStep>& steps) {

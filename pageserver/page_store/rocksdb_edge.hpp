@@ -11,6 +11,7 @@
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
 
+#include "pageserver/page_store/page_run.hpp"
 #include "pageserver/page_store/store.hpp"
 
 namespace bough::pageserver {
@@ -30,6 +31,13 @@ struct WriteSet::Impl {
 
 struct Cursor::Impl {
     std::unique_ptr<rocksdb::Iterator> iterator;
+    // Where the iterator stands on a page's run: the run, and the index of the version in it.
+    bool in_run = false;
+    PageRun run;
+    std::size_t index = 0;
+
+    // To the newest version below `end` in the run at the iterator, if it is at one.
+    Result<bool> enter_run(Lsn end);
 };
 
 // A failed status as our Error; the file that RocksDB names stays in the message.

@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* kMetadataFamily = "metadata";
 constexpr const char* kFormatRow = "format";
-constexpr const char* kFormatVersion = "1";
+constexpr const char* kFormatVersion = "2";
 
 Error abandoned_error() { return Error{ErrorCode::not_found, "the project was removed", {}}; }
 

@@ -37,6 +37,9 @@ enum class Kind : std::uint8_t {
     commit_time = 13,  // of a commit later than all before it
 };
 
+// Kinds that are pages: their versions are changes as well as whole states, and several lie together in a run (page_run.hpp).
+constexpr bool has_runs(Kind kind) { return kind == Kind::page || kind == Kind::slru_page; }
+
 // A thing that has versions. Sorts by its fields in order, as do the encoded keys.
 struct ObjectKey {
     Kind kind = Kind::position;

@@ -12,6 +12,13 @@ WriteSet& WriteSet::operator=(WriteSet&&) noexcept = default;
 
 void WriteSet::put(BranchNumber branch, const ObjectKey& object, Lsn lsn, std::string_view value) {
     const VersionKeyBytes key = encode_version_key(branch, object, lsn);
+    std::string run;
+    if (has_runs(object.kind)) {
+        PageRunWriter writer;
+        writer.add(lsn, value);
+        writer.encode(std::string_view(key.data(), key.size()), run);
+        value = run;
+    }
     const auto status = impl_->batch.Put(rocksdb::Slice(key.data(), key.size()), rocksdb::Slice(value.data(), value.size()));
     BOUGH_CHECK(status.ok());
 }
