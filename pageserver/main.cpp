@@ -6,9 +6,9 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <CLI/CLI.hpp>
 
 #include "base/notify.hpp"
 #include "files/files.hpp"
@@ -30,7 +30,8 @@ struct Options {
     unsigned redo_workers = 0;
     unsigned threads = 0;
     std::size_t block_cache_mb = 256;
-    std::size_t memtable_mb = 512;
+    std::size_t open_layers_mb = 512;
+    std::size_t page_cache_mb = 128;
     std::string log_level = "info";
 };
 
@@ -65,7 +66,8 @@ Result<std::filesystem::path> find_extension(const Options& options) {
     if (path.empty()) path = std::filesystem::read_symlink("/proc/self/exe", failed).parent_path() / "bough.so";
     path = std::filesystem::absolute(path, failed);
     if (::access(path.c_str(), R_OK) != 0)
-        return Error{ErrorCode::failed_precondition, "cannot read the extension \"" + path.string() + "\"", "name bough.so with --extension"};
+        return Error{ErrorCode::failed_precondition, "cannot read the extension \"" + path.string() + "\"",
+                     "name bough.so with --extension"};
     return path;
 }
 
@@ -111,7 +113,8 @@ Result<void> run(Options options, const sigset_t& signals) {
     BOUGH_ASSIGN(PageServiceOptions service_options, page_service_options(options));
     BOUGH_ASSIGN(const net::Address admin_address, net::Address::parse(options.admin));
     if (!admin_address.is_unix())
-        return Error{ErrorCode::unsupported, "the admin interface would listen on " + options.admin, "only Unix sockets are served"};
+        return Error{ErrorCode::unsupported, "the admin interface would listen on " + options.admin,
+                     "only Unix sockets are served"};
     BOUGH_ASSIGN(const files::Lock lock, take_data_directory(options.data_dir));
     BOUGH_ASSIGN(const ClusterTemplate cluster, prepare_cluster_template(options.data_dir, options.bindir));
 
@@ -119,22 +122,23 @@ Result<void> run(Options options, const sigset_t& signals) {
     BOUGH_ASSIGN(const auto pool, RedoPool::start(redo_options(options, extension, cluster)));
     PooledRedo redo(*pool);
     PageReaderMetrics reader_metrics;
-    PageReader reader(redo, reader_metrics);
+    PageReader reader(redo, reader_metrics, options.page_cache_mb << 20);
     StoreResources::Options store_options;
     store_options.block_cache_bytes = options.block_cache_mb << 20;
-    store_options.memtable_bytes_max = options.memtable_mb << 20;
+    store_options.open_bytes_max = options.open_layers_mb << 20;
     StoreResources resources(store_options);
     BOUGH_ASSIGN(const auto projects, Projects::open(options.data_dir, resources));
     BOUGH_ASSIGN(const auto service, PageService::start(std::move(service_options), *projects, reader));
     HotPages hot_pages(reader);
     Followers followers(reader, hot_pages);
     std::atomic<bool> stopping = false;
-    AdminApi api({resources, *projects, followers, reader, cluster, reader_metrics, service->metrics(), &pool->metrics(), stopping,
-                  random_id()});
+    AdminApi api({resources, *projects, followers, reader, cluster, reader_metrics, service->metrics(), &pool->metrics(),
+                  stopping, random_id()});
     http::ServerOptions admin_options;
     admin_options.handler_threads = 24;  // several may wait for ingest
-    BOUGH_ASSIGN(const auto admin, http::Server::start(admin_address, [&](const http::Request& request) { return api.handle(request); },
-                                                       admin_options));
+    BOUGH_ASSIGN(const auto admin,
+                 http::Server::start(
+                     admin_address, [&](const http::Request& request) { return api.handle(request); }, admin_options));
     spdlog::info("pageserver serves {} projects of {}", projects->ids().size(), options.data_dir.string());
     notify_ready();
     int signal = 0;
@@ -155,7 +159,8 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", BOUGH_VERSION);
     app.add_option("--data-dir", options.data_dir, "Directory of all it keeps; made if missing")->required();
     app.add_option("--admin", options.admin, "Address of the admin HTTP: unix:/path")->required();
-    app.add_option("--listen", options.listen, "Address of the page service: unix:/path, or loopback host:port; may be given again")
+    app.add_option("--listen", options.listen,
+                   "Address of the page service: unix:/path, or loopback host:port; may be given again")
         ->required();
     app.add_option("--token-file", options.token_file, "File with the token that TCP clients must show");
     app.add_option("--pg-bindir", options.bindir, "Directory of Postgres 15's programs")->capture_default_str();
@@ -169,7 +174,11 @@ int main(int argc, char** argv) {
     app.add_option("--block-cache-mb", options.block_cache_mb, "Cache of stored blocks, of all projects together")
         ->capture_default_str()
         ->check(CLI::Range(8, 1 << 20));
-    app.add_option("--memtable-mb", options.memtable_mb, "Versions kept in memory before they are flushed, of all projects together")
+    app.add_option("--page-cache-mb", options.page_cache_mb, "Cache of pages as they were made from their versions; 0: none")
+        ->capture_default_str()
+        ->check(CLI::Range(0, 1 << 20));
+    app.add_option("--open-layers-mb", options.open_layers_mb,
+                   "Versions kept in memory before they are sealed, of all projects together; beyond it, ingest waits")
         ->capture_default_str()
         ->check(CLI::Range(16, 1 << 20));
     app.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")

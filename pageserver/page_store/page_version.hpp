@@ -34,7 +34,12 @@ struct PageStep {
     void write_page(pg::Page out) const;
 };
 
-// Encoders of one step each.
+// Encoders of one step each: they append to `out`, or give a string.
+void append_zero_page(std::string& out);
+void append_image(std::string& out, pg::ConstPage page);
+void append_record(std::string& out, pg::PageBase base, Lsn record_start, Lsn record_end,
+                   std::span<const std::byte> record_bytes);
+void append_edits(std::string& out, pg::PageBase base, std::string_view edits);
 std::string encode_zero_page();
 std::string encode_image(pg::ConstPage page);
 std::string encode_record(pg::PageBase base, Lsn record_start, Lsn record_end, std::span<const std::byte> record_bytes);

@@ -12,6 +12,7 @@
 #include "pageserver/page_store/page_run.hpp"
 #include "pageserver/page_store/page_version.hpp"
 #include "pageserver/page_store/rows.hpp"
+#include "pageserver/page_store/touched_set.hpp"
 #include "pageserver/page_store/version_key.hpp"
 
 namespace bough::pageserver {
@@ -35,14 +36,15 @@ void decode_row(std::string_view bytes) {
     (void)decode_origin(**content);
     (void)decode_counters(**content);
     (void)decode_parameters(**content);
+    TouchedSet touched;
+    (void)touched.add_encoded(**content);
 }
 
 // Under its own checksum nothing but whole runs would be seen: the body is fuzzed with the right one.
 void decode_run(std::string_view bytes) {
     const auto key = encode_version_key(BranchNumber{1}, ObjectKey::page({}), Lsn{1ull << 32});
     const std::string_view key_bytes(key.data(), key.size());
-    const std::uint32_t checksum =
-        crc32c_extend(crc32c(std::as_bytes(std::span(key_bytes))), std::as_bytes(std::span(bytes)));
+    const std::uint32_t checksum = crc32c_extend(crc32c(std::as_bytes(std::span(key_bytes))), std::as_bytes(std::span(bytes)));
     std::string value(reinterpret_cast<const char*>(&checksum), sizeof(checksum));
     value.append(bytes);
     PageRun run;
