@@ -109,7 +109,7 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     Computes computes(compute_options, *catalog, pageserver, quorum, catchup);
     Branching branching(*catalog, pageserver, quorum, catchup, computes, options.sql_port);
     computes.adopt();
-    Api api(key, new_password(), *catalog, branching, computes);
+    Api api(key, new_password(), *catalog, branching, computes, pageserver);
     http::ServerOptions server_options;
     server_options.handler_threads = 16;
     BOUGH_ASSIGN(auto server, http::Server::start(api_address, [&](const http::Request& request) { return api.handle(request); }, server_options));

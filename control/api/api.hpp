@@ -15,19 +15,21 @@ namespace bough::control {
 class Api {
 public:
     // Requests must carry `api_key` as bearer, but for GET /status.
-    Api(std::string api_key, std::string boot_id, Catalog& catalog, Branching& branching, Computes& computes);
+    Api(std::string api_key, std::string boot_id, Catalog& catalog, Branching& branching, Computes& computes, PageserverClient& pageserver);
     http::Response handle(const http::Request& request) const;
 
 private:
     void add_projects();
     void add_branches();
     void add_endpoints();
+    void add_snapshots();
 
     std::string api_key_;
     std::string boot_id_;
     Catalog& catalog_;
     Branching& branching_;
     Computes& computes_;
+    PageserverClient& pageserver_;
     http::Router router_;
 };
 

@@ -17,6 +17,13 @@ namespace bough::control {
 // after a crash nothing is half there: the first is undone at the next start, the second is finished.
 enum class RowState { creating, ready, deleting };
 
+// How much history the project's branches keep: for as long as either says.
+struct RestoreWindow {
+    std::uint64_t seconds = 7 * 24 * 3600;
+    std::uint64_t wal_bytes = 0;
+    bool operator==(const RestoreWindow&) const = default;
+};
+
 struct ProjectRow {
     ProjectId id;
     std::string name;
@@ -28,6 +35,7 @@ struct ProjectRow {
     std::string owner;           // role name
     std::string owner_password;  // the catalog's files have mode 0600 in a directory of 0700
     bool owner_made = false;     // the role exists in the root branch's cluster
+    RestoreWindow restore_window = {};
 };
 
 struct BranchRow {
@@ -44,9 +52,23 @@ struct BranchRow {
     bool compute_wanted = false;   // the compute is to run: after a restart of the system it is started again
 };
 
+// A place in a branch's history that stays, whatever the restore window.
+struct SnapshotRow {
+    SnapshotId id;
+    ProjectId project;
+    BranchId branch;
+    std::string name;
+    Lsn lsn;
+    Lsn prev_lsn;  // start of the record that ends there
+    std::int64_t created_at_us = 0;
+    RowState state = RowState::creating;
+};
+
 boost::json::object to_json(const ProjectRow& row);
 boost::json::object to_json(const BranchRow& row);
+boost::json::object to_json(const SnapshotRow& row);
 Result<ProjectRow> project_row(const boost::json::object& from);
 Result<BranchRow> branch_row(const boost::json::object& from);
+Result<SnapshotRow> snapshot_row(const boost::json::object& from);
 
 }  // namespace bough::control
