@@ -12,9 +12,9 @@ bool VersionSieve::needed(Lsn version, bool is_base, std::size_t bytes) {
     if (is_base) nearest_base_ = version;
     if (version > kept_.cutoff()) return needed;
     // The first one at or below the cutoff would become the image.
-    const bool becomes_image = !passed_cutoff_;
-    passed_cutoff_ = true;
-    if (needed && !becomes_image && reader == kept_.cutoff()) {
+    if (!would_be_image_) {
+        would_be_image_ = version;
+    } else if (needed && reader >= *would_be_image_) {
         ++reducible_versions_;
         reducible_bytes_ += bytes;
     }

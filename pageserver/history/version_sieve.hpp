@@ -30,9 +30,9 @@ public:
 
 private:
     const KeptPoints& kept_;
-    std::optional<Lsn> last_;          // shown
-    std::optional<Lsn> nearest_base_;  // the lowest base shown
-    bool passed_cutoff_ = false;       // a version at or below the cutoff was shown
+    std::optional<Lsn> last_;            // shown
+    std::optional<Lsn> nearest_base_;    // the lowest base shown
+    std::optional<Lsn> would_be_image_;  // the newest shown at or below the cutoff
     std::size_t reducible_versions_ = 0;
     std::size_t reducible_bytes_ = 0;
 };
