@@ -62,13 +62,16 @@ Result<SystemSettings> SystemFiles::read_settings() const {
     BOUGH_ASSIGN(auto sql_port, json::unsigned_field(*fields, "sql_port"));
     result.api_port = static_cast<std::uint16_t>(api_port);
     result.sql_port = static_cast<std::uint16_t>(sql_port);
+    if (fields->contains("wal_keep_bytes")) {
+        BOUGH_ASSIGN(result.wal_keep_bytes, json::unsigned_field(*fields, "wal_keep_bytes"));
+    }
     return result;
 }
 
 Result<void> SystemFiles::write_settings(const SystemSettings& value) const {
     json::array safekeepers;
     for (const auto& name : value.safekeepers) safekeepers.emplace_back(name);
-    json::object fields{{"format", kFormat}, {"safekeepers", std::move(safekeepers)}, {"api_port", value.api_port}, {"sql_port", value.sql_port}};
+    json::object fields{{"format", kFormat}, {"safekeepers", std::move(safekeepers)}, {"api_port", value.api_port}, {"sql_port", value.sql_port}, {"wal_keep_bytes", value.wal_keep_bytes}};
     return files::write_atomically(settings(), boost::json::serialize(fields) + "\n");
 }
 

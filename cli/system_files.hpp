@@ -20,6 +20,7 @@ struct SystemSettings {
     std::vector<std::string> safekeepers = {"sk1"};  // names: "sk" and a number, which is also that of its WAL service
     std::uint16_t api_port = 8432;
     std::uint16_t sql_port = 55432;
+    std::uint64_t wal_keep_bytes = 0;  // of each branch on each safekeeper, although nothing of Bough needs it
     bool operator==(const SystemSettings&) const = default;
 };
 

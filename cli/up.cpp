@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include <boost/json/serialize.hpp>
@@ -29,6 +30,7 @@ struct UpOptions {
     unsigned safekeepers = 0;  // 0: as before, or 1
     std::uint16_t api_port = 0;
     std::uint16_t sql_port = 0;
+    std::optional<std::uint64_t> wal_keep_bytes;
     std::string bindir;
     bool foreground = false;
 };
@@ -97,6 +99,7 @@ Result<SystemSettings> settle(const SystemFiles& files, const UpOptions& options
         wanted.safekeepers = first_safekeepers(options.safekeepers);
     if (options.api_port != 0) wanted.api_port = options.api_port;
     if (options.sql_port != 0) wanted.sql_port = options.sql_port;
+    if (options.wal_keep_bytes) wanted.wal_keep_bytes = *options.wal_keep_bytes;
     if (stored && wanted.safekeepers != stored->safekeepers) {
         return Error{ErrorCode::failed_precondition,
                      "the system in " + files.root().string() + " has " + std::to_string(stored->safekeepers.size()) + " safekeeper(s), not " +
@@ -106,7 +109,7 @@ Result<SystemSettings> settle(const SystemFiles& files, const UpOptions& options
     if (running && stored && wanted != *stored) {
         auto status = read_supervisor_status(files);
         return Error{ErrorCode::failed_precondition,
-                     files.root().string() + " is in use by another `bough up`" + (status ? " (pid " + std::to_string(status->pid) + ")" : "") + " with other ports",
+                     files.root().string() + " is in use by another `bough up`" + (status ? " (pid " + std::to_string(status->pid) + ")" : "") + " with other settings",
                      "`bough down` stops it"};
     }
     return wanted;
@@ -257,6 +260,7 @@ void add_up(CLI::App& app, CommonOptions& common, Action& action) {
     verb->add_option("--safekeepers", options->safekeepers, "1 or 3; chosen at the first start (default: 1). `bough safekeeper` changes it later")->check(CLI::IsMember({1, 3}));
     verb->add_option("--api-port", options->api_port, "Port of the HTTP API on 127.0.0.1 (default: 8432)")->check(CLI::Range(1, 65535));
     verb->add_option("--sql-port", options->sql_port, "First SQL port on 127.0.0.1; each branch has the next free one (default: 55432)")->check(CLI::Range(1024, 65535));
+    verb->add_option("--wal-keep-size", options->wal_keep_bytes, "How much WAL of each branch safekeepers keep although nothing of Bough needs it, such as 1GB (default: 0)")->transform(CLI::AsSizeValue(false));
     verb->add_option("--pg-bindir", options->bindir, "Directory of Postgres 15's programs (default: $BOUGH_PG_BINDIR, else Debian's)");
     verb->add_flag("--foreground", options->foreground, "Stay, and stop the system on SIGTERM or SIGINT");
     add_common(*verb, common);

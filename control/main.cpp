@@ -107,10 +107,10 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     compute_options.directory = options.compute_dir;
     compute_options.log_directory = options.log_dir;
     compute_options.socket_directory = options.socket_dir;
-    Computes computes(compute_options, *catalog, pageserver, known_safekeepers, catchup);
+    WalRetention retention(*catalog, pageserver, known_safekeepers);
+    Computes computes(compute_options, *catalog, pageserver, known_safekeepers, catchup, retention);
     Branching branching(*catalog, pageserver, known_safekeepers, catchup, computes, options.sql_port);
     computes.adopt();
-    WalRetention retention(*catalog, pageserver, known_safekeepers);
     MembershipChanges membership(*catalog, known_safekeepers, computes);
     Api api(key, new_password(), *catalog, branching, computes, known_safekeepers, membership);
     http::ServerOptions server_options;

@@ -29,7 +29,7 @@ struct Options {
     std::string wal_listen;
     std::string token_file;
     unsigned reserve_step_ms = 0;
-    std::uint64_t peer_wal_bytes_max = RetentionSettings{}.peer_wal_bytes_max;
+    RetentionSettings retention;
     std::string log_level = "info";
 };
 
@@ -75,7 +75,7 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     // What comes later uses what came before, and ends first.
     exchange::PositionExchange exchange(admin_address.to_string());
     BOUGH_ASSIGN(const auto branches, BranchSet::open({data_dir, options.name, admin_address.to_string(),
-                                                       std::chrono::milliseconds(options.reserve_step_ms), {options.peer_wal_bytes_max},
+                                                       std::chrono::milliseconds(options.reserve_step_ms), options.retention,
                                                        [&exchange](Branch& branch) { exchange.tell_peers(branch); }}));
     BOUGH_ASSIGN(const auto wal_listener, serve::WalListener::start(wal, *branches));
     auto router = admin::make_router({*branches, exchange, *wal_listener, admin_address.to_string(), random_id(), directory.identity});
@@ -121,8 +121,12 @@ int main(int argc, char** argv) {
                    "keep up; 0: it never lets WAL gather. For safekeepers that share a machine")
         ->capture_default_str()
         ->check(CLI::Range(0, 100));
-    app.add_option("--peer-wal-max", options.peer_wal_bytes_max,
+    app.add_option("--peer-wal-max", options.retention.peer_wal_bytes_max,
                    "How much WAL of a branch is kept for other safekeepers that are behind, in bytes or with a unit (512MB)")
+        ->capture_default_str()
+        ->transform(CLI::AsSizeValue(false));
+    app.add_option("--wal-keep-size", options.retention.wal_keep_bytes,
+                   "How much WAL of a branch is kept although nothing of Bough needs it, in bytes or with a unit (512MB)")
         ->capture_default_str()
         ->transform(CLI::AsSizeValue(false));
     app.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")

@@ -79,8 +79,9 @@ struct Computes::Compute {
 };
 
 Computes::Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers,
-                   IngestCatchup& catchup)
-    : options_(std::move(options)), catalog_(catalog), pageserver_(pageserver), safekeepers_(safekeepers), catchup_(catchup) {}
+                   IngestCatchup& catchup, WalRetention& retention)
+    : options_(std::move(options)), catalog_(catalog), pageserver_(pageserver), safekeepers_(safekeepers), catchup_(catchup),
+      retention_(retention) {}
 Computes::~Computes() = default;
 
 std::shared_ptr<Computes::Compute> Computes::compute_of(const BranchRow& branch) {
@@ -121,6 +122,7 @@ Result<ComputeView> Computes::start(const BranchRow& branch) {
     if (!row.compute_wanted) {
         row.compute_wanted = true;
         BOUGH_TRY(catalog_.put(row));
+        retention_.watch(row);
     }
     auto seen = compute->view();
     if (seen.state != ComputeState::running || !compute::alive(seen.pid)) BOUGH_TRY(start_locked(*compute, row));

@@ -14,6 +14,7 @@
 #include "control/catalog/catalog.hpp"
 #include "control/computes/election.hpp"
 #include "control/storage/ingest_catchup.hpp"
+#include "control/storage/wal_retention.hpp"
 #include "control/storage/pageserver_client.hpp"
 #include "control/storage/safekeepers.hpp"
 
@@ -45,7 +46,8 @@ struct ComputeView {
 // stop_all() is called: the next control process finds and adopts them.
 class Computes {
 public:
-    Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, IngestCatchup& catchup);
+    Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, IngestCatchup& catchup,
+             WalRetention& retention);
     ~Computes();
 
     // Starts the branch's compute unless it runs, and remembers that it is wanted. When it returns, SQL is served.
@@ -95,6 +97,7 @@ private:
     PageserverClient& pageserver_;
     Safekeepers& safekeepers_;
     IngestCatchup& catchup_;
+    WalRetention& retention_;
     std::atomic<bool> closing_ = false;
 
     std::mutex mutex_;

@@ -13,17 +13,22 @@ WalRetention::WalRetention(Catalog& catalog, PageserverClient& pageserver, Safek
     : catalog_(catalog), pageserver_(pageserver), safekeepers_(safekeepers), thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 void WalRetention::run(const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
+    for (const auto& branch : catalog_.branches()) told_.try_emplace({branch.project, branch.id});
     while (!stop.stop_requested()) {
         round();
+        std::unique_lock lock(mutex_);
         wake_.wait_for(lock, stop, kInterval, [] { return false; });
+        for (const auto& key : std::exchange(new_, {})) told_.try_emplace(key);
     }
+}
+
+void WalRetention::watch(const BranchRow& branch) {
+    std::lock_guard lock(mutex_);
+    new_.insert({branch.project, branch.id});
 }
 
 void WalRetention::round() {
     away_.clear();
-    for (const auto& branch : catalog_.branches())
-        if (branch.compute_wanted && branch.state == RowState::ready) told_.try_emplace({branch.project, branch.id});
     for (auto entry = told_.begin(); entry != told_.end();) {
         auto branch = catalog_.branch(entry->first.first, entry->first.second.str());
         bool settled = !branch || branch->state != RowState::ready || tell(*branch, entry->second);

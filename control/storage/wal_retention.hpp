@@ -17,13 +17,16 @@
 
 namespace bough::control {
 
-// Runs on a thread of its own from construction to destruction. Looks after branches whose compute is wanted, and after those that were
-// until all that they wrote is durable and every safekeeper knows; idle branches cost nothing. A durable LSN never falls, so what is
-// told late or twice does no harm; what is never told is kept for longer.
+// Runs on a thread of its own from construction to destruction. Looks after the branches that it watches, each until its compute is
+// stopped, all that it wrote is durable and every safekeeper knows; idle branches cost nothing. It watches all that there are at
+// construction, then those it is told of. A durable LSN never falls, so what is told late or twice does no harm.
 class WalRetention {
 public:
     // What is referred to outlives this.
     WalRetention(Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers);
+
+    // A compute of the branch is going to write; its row already says that one is wanted. Any thread.
+    void watch(const BranchRow& branch);
 
 private:
     using Key = std::pair<ProjectId, BranchId>;
@@ -38,9 +41,10 @@ private:
     Catalog& catalog_;
     PageserverClient& pageserver_;
     Safekeepers& safekeepers_;
-    std::map<Key, Told> told_;                       // of the thread
-    std::set<std::string> away_;                     // safekeepers; of the thread, in this round
+    std::map<Key, Told> told_;    // what is watched; of the thread
+    std::set<std::string> away_;  // safekeepers; of the thread, in this round
     std::mutex mutex_;
+    std::set<Key> new_;           // to be watched from the next round on; under mutex_
     std::condition_variable_any wake_;
     std::jthread thread_;  // last: it uses all of the above
 };

@@ -11,6 +11,8 @@ namespace bough::safekeeper {
 struct RetentionSettings {
     // So much below the log's end is kept for peers that are behind. One that is further behind begins its log anew where ours does.
     std::uint64_t peer_wal_bytes_max = 1ull << 30;
+    // So much below the log's end is kept in any case, for those who read WAL from here: pg_receivewal, pg_waldump.
+    std::uint64_t wal_keep_bytes = 0;
 };
 
 // What decides about a log. Each LSN may only rise while the log is not cut, and it is never cut below `committed`.

@@ -154,3 +154,20 @@ def test_a_compute_that_removed_wal_nobody_received_starts_anew_from_the_last_co
         superuser.execute("insert into counted values (3)")
         values = [n for n, in superuser.execute("select n from counted order by n")]
         assert values[0] == 1 and values[-1] == 3
+
+
+def test_wal_that_is_to_be_kept_is_kept_although_the_pageserver_has_it(make_system):
+    kept_segments = 3
+    system = make_system()
+    system.up("--wal-keep-size", f"{kept_segments * SEGMENT_BYTES >> 20}MB")
+    positions = Positions(system)
+    with system.connect("main", superuser=True) as superuser:
+        write_segments(superuser, kept_segments + 4)
+        end = number(superuser.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
+    system.json("compute", "stop", "main")
+    # What may go, goes: all segments that end `kept_segments` before the log's end.
+    first_kept = (end - kept_segments * SEGMENT_BYTES) // SEGMENT_BYTES * SEGMENT_BYTES
+    wait.until(lambda: positions.log_begin() >= first_kept, 60, "the WAL before to be dropped")
+    time.sleep(3)
+    assert positions.log_begin() <= end - kept_segments * SEGMENT_BYTES < positions.durable()
+    assert "other settings" in system.refused("up", "--wal-keep-size", "1GB")

@@ -36,8 +36,10 @@ WORKLOAD = [
 
 
 @pytest.fixture(scope="module")
-def worked(system):
-    """main after pgbench and the workload, with two compute starts in its log; `kid`, begun in the middle, with more."""
+def worked(make_system):
+    """main after pgbench and the workload, with two compute starts in its log; `kid`, begun in the middle, with more. Its log is kept."""
+    system = make_system()
+    system.up("--wal-keep-size", "1TB")
     pgbench_init(system.url(), 1)
     pgbench(system.url(), "-n", "-t", 300, "-c", 2)
     with system.connect("main") as connection:

@@ -53,7 +53,16 @@ class BranchLogs:
                 begin = begins.setdefault(entry["term"], entry["begin_lsn"])
                 assert begin == entry["begin_lsn"], f"term {entry['term']} begins at {begin} and, on {name}, at {entry['begin_lsn']}"
         committed = max(lsn(p["commit_lsn"]) for p in positions.values())
-        first = max(self._first(name, position) for name, position in positions.items())
+        while True:
+            first = self._first_on_all(positions)
+            try:
+                return self._check_from(first, committed, positions)
+            except (AssertionError, FileNotFoundError):
+                # A segment that the pageserver has may go while it is being read: only then is there another look, at less.
+                if self._first_on_all(positions) == first:
+                    raise
+
+    def _check_from(self, first, committed, positions):
         compared = {}
         reference = None
         for name, position in sorted(positions.items(), key=lambda item: -lsn(item[1]["end_lsn"])):
@@ -65,6 +74,9 @@ class BranchLogs:
             self._dump(name, max(first, lsn(position["start_lsn"])), end)
             compared[name] = end - first
         return compared
+
+    def _first_on_all(self, positions):
+        return max(self._first(name, position) for name, position in positions.items())
 
     def _first(self, name, position):
         """Where the first segment that is there begins (those that are no longer needed may be gone), but not before the branch."""
