@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
     app.add_option("--crashes", bounds.crashes, "crashes of safekeepers")->capture_default_str();
     app.add_option("--failed-writes", bounds.failed_writes, "control files that cannot be written")->capture_default_str();
     app.add_option("--give-ups", bounds.give_ups, "times that a launcher gives up on a member's answer")->capture_default_str();
+    app.add_flag("--slow-actions", bounds.slow_actions, "what a safekeeper does takes time, and anything may happen meanwhile");
     app.add_option("--states", states_max, "give up after so many")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     auto began = std::chrono::steady_clock::now();

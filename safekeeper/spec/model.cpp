@@ -52,6 +52,7 @@ std::string to_string(const Move& move) {
     switch (move.kind) {
         case Move::Kind::start_election: return "launcher " + a + " starts an election";
         case Move::Kind::deliver: return "member " + b + " gets the request of launcher " + a;
+        case Move::Kind::deliver_late: return "member " + b + " gets the late order of launcher " + a;
         case Move::Kind::answer: return "launcher " + a + " gets the answer of member " + b;
         case Move::Kind::give_up: return "launcher " + a + " gives up on member " + b;
         case Move::Kind::finish: return "member " + a + " finishes what is under way";
@@ -77,16 +78,23 @@ Model::Model(const Bounds& bounds) : left_(bounds) {
 std::vector<Move> Model::moves() const {
     std::vector<Move> moves;
     using Kind = Move::Kind;
+    // An answer that has been given gets there or gets lost before anything else happens: it touches only its launcher, which goes on
+    // when all answers have come, in whatever order.
+    for (std::size_t l = 0; l < kLaunchers; ++l)
+        for (std::size_t m = 0; m < kMembers; ++m)
+            if (launchers_[l].election && launchers_[l].calls[m].state == Call::State::answered) {
+                moves.push_back({Kind::answer, l, m});
+                if (left_.give_ups > 0) moves.push_back({Kind::give_up, l, m});
+                return moves;
+            }
     for (std::size_t l = 0; l < kLaunchers; ++l) {
         const auto& launcher = launchers_[l];
         if (!launcher.election && launcher.attempts < left_.attempts) moves.push_back({Kind::start_election, l});
         for (std::size_t m = 0; m < kMembers; ++m) {
-            auto state = launcher.calls[m].state;
             if (launcher.calls[m].request) moves.push_back({Kind::deliver, l, m});
+            if (launcher.calls[m].late) moves.push_back({Kind::deliver_late, l, m});
             if (!launcher.election) continue;
-            if (state == Call::State::answered) moves.push_back({Kind::answer, l, m});
-            bool unheard = state == Call::State::waiting || state == Call::State::answered;
-            if (unheard && left_.give_ups > 0) moves.push_back({Kind::give_up, l, m});
+            if (launcher.calls[m].state == Call::State::waiting && left_.give_ups > 0) moves.push_back({Kind::give_up, l, m});
         }
     }
     for (std::size_t m = 0; m < kMembers; ++m) {
@@ -103,11 +111,21 @@ std::vector<Move> Model::moves() const {
             if (compute != computes_.end() && compute->second.log.size() > member.log.size()) moves.push_back({Kind::stream, m});
         }
         for (auto donor : donors_of(m)) moves.push_back({Kind::catch_up, m, donor});
-        for (const auto& peer : member.core->durable().assignment.peers) moves.push_back({Kind::tell, m, number_of(peer)});
+        for (const auto& peer : member.core->durable().assignment.peers)
+            if (tells_anything(m, number_of(peer))) moves.push_back({Kind::tell, m, number_of(peer)});
     }
     if (left_.records > 0)
         for (const auto& [term, compute] : computes_) moves.push_back({Kind::write, static_cast<std::size_t>(term)});
     return moves;
+}
+
+bool Model::tells_anything(std::size_t m, std::size_t to) const {
+    auto core = *members_[to].core;
+    auto before = core.durable().commit_lsn;
+    auto position = members_[m].core->position();
+    core.step(PeerReported{name_of(m), position.last_term, position.counted_end()});
+    core.step(CommitLearnt{position.last_term, position.commit_lsn});
+    return core.durable().commit_lsn > before;
 }
 
 std::vector<std::size_t> Model::donors_of(std::size_t m) const {
@@ -129,6 +147,12 @@ void Model::apply(const Move& move) {
         case Move::Kind::start_election: return start_election(move.a);
         case Move::Kind::deliver: {
             auto request = *std::exchange(launchers_[move.a].calls[move.b].request, std::nullopt);
+            return step(move.b, request);
+        }
+        case Move::Kind::deliver_late: {
+            auto request = *std::exchange(launchers_[move.a].calls[move.b].late, std::nullopt);
+            // It is asked for its vote first: refused, and without effect, if it has given it before.
+            step(move.b, VoteRequested{request_of(move.a, 0) + move.b, std::get<BeginRequested>(request).term});
             return step(move.b, request);
         }
         case Move::Kind::answer: {
@@ -195,18 +219,16 @@ void Model::perform(std::size_t l, const std::vector<election::Action>& actions)
     auto& launcher = launchers_[l];
     for (const auto& action : actions) {
         if (const auto* vote = std::get_if<election::AskVote>(&action)) {
-            launcher.calls[vote->member] = {Call::State::waiting, VoteRequested{request_of(l, launcher.attempts) + vote->member, vote->term}, std::nullopt, {}};
+            launcher.calls[vote->member] = {Call::State::waiting, VoteRequested{request_of(l, launcher.attempts) + vote->member, vote->term}, std::nullopt, {}, std::nullopt};
         } else if (const auto* begin = std::get_if<election::AskBegin>(&action)) {
-            BeginRequested request{request_of(l, launcher.attempts) + kBegin + begin->member, begin->order.term, begin->order.begin, begin->order.history, {}, {}};
-            request.assignment.source = "compute";
-            for (std::size_t m = 0; m < kMembers; ++m)
-                if (m != begin->member) request.assignment.peers.push_back({name_of(m), {}});
-            for (auto donor : begin->order.donors) request.donors.push_back({name_of(donor), {}});
-            launcher.calls[begin->member] = {Call::State::waiting, request, std::nullopt, {}};
+            launcher.calls[begin->member] = {Call::State::waiting, begin_request(l, begin->member, begin->order), std::nullopt, {}, std::nullopt};
         } else if (std::holds_alternative<election::Won>(action)) {
             auto term = launcher.election->term().value;
             if (computes_.contains(term)) broken("two computes of term " + std::to_string(term));
             computes_[term] = {true, decided_.at(term) + letter(Term{term}), {}};
+            auto begun = launcher.election->begun();
+            for (std::size_t m = 0; m < kMembers; ++m)
+                if (!begun[m]) launcher.calls[m].late = begin_request(l, m, launcher.election->late_order());
             launcher.election.reset();
             return;
         } else if (std::holds_alternative<election::Lost>(action)) {
@@ -214,6 +236,16 @@ void Model::perform(std::size_t l, const std::vector<election::Action>& actions)
             return;
         }
     }
+}
+
+BeginRequested Model::begin_request(std::size_t l, std::size_t member, const election::Order& order) const {
+    BeginRequested request{request_of(l, launchers_[l].attempts) + kBegin + member, order.term, order.begin, order.history, {}, {}};
+    request.assignment.source = "compute";
+    for (std::size_t m = 0; m < kMembers; ++m)
+        if (m != member) request.assignment.peers.push_back({name_of(m), {}});
+    for (auto donor : order.donors)
+        if (donor != member) request.donors.push_back({name_of(donor), {}});
+    return request;
 }
 
 void Model::feed(std::size_t l, std::size_t m, const election::Event& event) {
@@ -280,6 +312,7 @@ void Model::step(std::size_t m, const Event& event) {
             member.under_way = action;
         }
     }
+    if (!left_.slow_actions && member.under_way) finish(m, true);
 }
 
 void Model::answer(std::size_t m, RequestId request, const Position* position, bool granted) {
@@ -313,13 +346,17 @@ void Model::finish(std::size_t m, bool well) {
         return step(m, StreamDropped{position_of(m)});
     }
     if (const auto* cut = std::get_if<CutTail>(&action)) {
-        member.log.resize(std::min(member.log.size(), records_below(cut->lsn)));
+        auto left = std::min(member.log.size(), records_below(cut->lsn));
+        if (left_.defect == Defect::keeps_tail) return step(m, TailCut{LogPosition{lsn_of(left), lsn_of(left), {}}});
+        member.log.resize(left);
         auto on = std::count_if(members_.begin(), members_.end(), [&](const Member& one) { return is_prefix(acknowledged_, one.log); });
         if (on < 2) broken("what was acknowledged, " + acknowledged_ + ", was cut off a majority");
         return step(m, TailCut{position_of(m)});
     }
     if (!well) return step(m, PersistFailed{{ErrorCode::io, "no space left on device", {}}});
-    member.disk = std::get<Persist>(action).durable;
+    const auto& durable = std::get<Persist>(action).durable;
+    bool vote = durable.history.last().term < durable.promised;
+    if (!(vote && left_.defect == Defect::forgets_votes)) member.disk = durable;
     step(m, Persisted{});
 }
 
@@ -383,6 +420,7 @@ std::string Model::fingerprint() const {
         if (launcher.election) text += std::to_string(static_cast<int>(launcher.election->state())) + "t" + std::to_string(launcher.election->term().value);
         for (const auto& call : launcher.calls) {
             if (call.request) text += "r" + text_of(*call.request);
+            if (call.late) text += "R" + text_of(*call.late);
             if (!launcher.election) continue;
             text += "," + std::to_string(static_cast<int>(call.state));
             if (call.answer) {

@@ -17,6 +17,13 @@ namespace bough::safekeeper::spec {
 constexpr std::size_t kMembers = 3;
 constexpr std::size_t kLaunchers = 2;
 
+// A bug, to see that it is found.
+enum class Defect {
+    none,
+    keeps_tail,     // a safekeeper says that it has cut its log, and has not
+    forgets_votes,  // it answers a vote that is not on disk
+};
+
 // How much may happen in one history.
 struct Bounds {
     int attempts = 1;       // elections of each launcher
@@ -24,6 +31,10 @@ struct Bounds {
     int crashes = 0;        // of safekeepers, with restart
     int failed_writes = 0;  // of control files
     int give_ups = 2;       // of launchers on a member that has not answered, in all
+    // Anything may happen while a safekeeper drops its stream, cuts its log or persists. Else these take no time: what is asked meanwhile
+    // waits for their end in any case, so that only positions that are told, and records that arrive, during them are left out.
+    bool slow_actions = false;
+    Defect defect = Defect::none;
 };
 
 // What happens in one step.
@@ -31,6 +42,7 @@ struct Move {
     enum class Kind {
         start_election,  // launcher
         deliver,         // launcher's request to member
+        deliver_late,    // launcher's order to a member that did not begin the term it won
         answer,          // member's answer to launcher
         give_up,         // launcher: on member
         finish,          // member: the action under way is done
@@ -39,7 +51,7 @@ struct Move {
         write,           // compute of term a
         stream,          // member takes a record from its compute
         catch_up,        // member takes a record from donor b
-        tell,            // member tells member b its position
+        tell,            // member tells member b its position, and b learns from it that more is committed
     };
     Kind kind;
     std::size_t a = 0;
@@ -78,6 +90,7 @@ private:
         std::optional<consensus::Event> request;  // on its way; may arrive when nobody waits any more
         std::optional<election::Event> answer;    // on its way
         Log log;                                  // of the member when it answered
+        std::optional<consensus::Event> late;     // to enter the term that was won without it; on its way, its answer is for nobody
     };
     struct Launcher {
         int attempts = 0;
@@ -94,11 +107,13 @@ private:
 
     void start_election(std::size_t launcher);
     void perform(std::size_t launcher, const std::vector<election::Action>& actions);
+    consensus::BeginRequested begin_request(std::size_t launcher, std::size_t member, const election::Order& order) const;
     void feed(std::size_t launcher, std::size_t member, const election::Event& event);
     void step(std::size_t member, const consensus::Event& event);
     void finish(std::size_t member, bool well);
     void restart(std::size_t member);
     void flushed(std::size_t member, const Log& log);
+    bool tells_anything(std::size_t member, std::size_t to) const;
     void answer(std::size_t member, consensus::RequestId request, const consensus::Position* position, bool granted);
     void learn_committed(const Log& log, Lsn end);
     void report(std::size_t member);
