@@ -31,7 +31,8 @@ struct Options {
     std::string redo_engine = "both";
     unsigned threads = 0;
     std::size_t block_cache_mb = 256;
-    std::size_t memtable_mb = 512;
+    std::size_t open_layers_mb = 512;
+    std::size_t page_cache_mb = 128;
     std::string log_level = "info";
 };
 
@@ -123,10 +124,10 @@ Result<void> run(Options options, const sigset_t& signals) {
     BOUGH_ASSIGN(const auto pool, RedoPool::start(redo_options(options, extension, cluster)));
     PooledRedo redo(*pool);
     PageReaderMetrics reader_metrics;
-    PageReader reader(redo, reader_metrics);
+    PageReader reader(redo, reader_metrics, options.page_cache_mb << 20);
     StoreResources::Options store_options;
     store_options.block_cache_bytes = options.block_cache_mb << 20;
-    store_options.memtable_bytes_max = options.memtable_mb << 20;
+    store_options.open_bytes_max = options.open_layers_mb << 20;
     StoreResources resources(store_options);
     BOUGH_ASSIGN(const auto projects, Projects::open(options.data_dir, resources));
     BOUGH_ASSIGN(const auto service, PageService::start(std::move(service_options), *projects, reader));
@@ -179,8 +180,11 @@ int main(int argc, char** argv) {
     app.add_option("--block-cache-mb", options.block_cache_mb, "Cache of stored blocks, of all projects together")
         ->capture_default_str()
         ->check(CLI::Range(8, 1 << 20));
-    app.add_option("--memtable-mb", options.memtable_mb,
-                   "Versions kept in memory before they are flushed, of all projects together")
+    app.add_option("--page-cache-mb", options.page_cache_mb, "Cache of pages as they were made from their versions; 0: none")
+        ->capture_default_str()
+        ->check(CLI::Range(0, 1 << 20));
+    app.add_option("--open-layers-mb", options.open_layers_mb,
+                   "Versions kept in memory before they are sealed, of all projects together; beyond it, ingest waits")
         ->capture_default_str()
         ->check(CLI::Range(16, 1 << 20));
     app.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")

@@ -51,12 +51,14 @@ private:
 
 void write_reads(Writer& out, const PageReaderMetrics& m) {
     out.describe("bough_pageserver_pages_total", "counter", "Pages read, by what they were made from");
+    out.sample("bough_pageserver_pages_total", "source=\"cache\"", std::to_string(m.pages_from_cache));
     out.sample("bough_pageserver_pages_total", "source=\"image\"", std::to_string(m.pages_from_image));
     out.sample("bough_pageserver_pages_total", "source=\"edits\"", std::to_string(m.pages_from_edits));
     out.sample("bough_pageserver_pages_total", "source=\"redo\"", std::to_string(m.pages_from_redo));
     out.sample("bough_pageserver_pages_total", "source=\"beyond_end\"", std::to_string(m.pages_beyond_end));
     out.describe("bough_pageserver_getpage_seconds", "histogram",
                  "Duration of page requests, by the dearest source of their pages");
+    out.histogram("bough_pageserver_getpage_seconds", "source=\"cache\"", m.latency_cache);
     out.histogram("bough_pageserver_getpage_seconds", "source=\"image\"", m.latency_image);
     out.histogram("bough_pageserver_getpage_seconds", "source=\"edits\"", m.latency_edits);
     out.histogram("bough_pageserver_getpage_seconds", "source=\"redo\"", m.latency_redo);
@@ -122,8 +124,19 @@ void write_stores(Writer& out, const AdminServices& services) {
     for (const auto& project : projects)
         out.sample("bough_pageserver_store_bytes", "project=\"" + project->id().str() + "\"",
                    std::to_string(project->store().bytes_on_disk()));
-    out.describe("bough_pageserver_store_unflushed_bytes", "gauge",
-                 "Bytes of an open project's versions that no flush has covered");
+    const StoreResources::Counts counts = services.resources.counts();
+    out.gauge("bough_pageserver_layer_bytes", "Bytes of all layers that are not sealed yet", counts.open_bytes);
+    out.gauge("bough_pageserver_layer_bytes_max", "Where ingest begins to wait", services.resources.options().open_bytes_max);
+    out.counter("bough_pageserver_layer_waits_total", "How often ingest found no room in layers and waited",
+                counts.waits_for_room);
+    out.counter("bough_pageserver_layers_sealed_total", "Layers sealed into files", counts.layers_sealed);
+    out.counter("bough_pageserver_sealed_bytes_total", "Bytes of the files that layers were sealed into",
+                counts.sealed_file_bytes);
+    out.counter("bough_pageserver_seal_failures_total", "Attempts to seal layers that failed and are repeated",
+                counts.seal_failures);
+    out.describe("bough_pageserver_seal_seconds_total", "counter", "Time that sealing took");
+    out.sample("bough_pageserver_seal_seconds_total", {}, Writer::decimal(static_cast<double>(counts.seal_microseconds) / 1e6));
+    out.describe("bough_pageserver_store_unflushed_bytes", "gauge", "Bytes of an open project's layers");
     for (const auto& project : projects)
         out.sample("bough_pageserver_store_unflushed_bytes", "project=\"" + project->id().str() + "\"",
                    std::to_string(project->store().dirty_bytes()));
@@ -136,6 +149,8 @@ std::string metrics_text(const AdminServices& services) {
     write_reads(out, services.reader_metrics);
     write_page_service(out, services.page_service_metrics);
     if (services.redo_metrics != nullptr) write_redo(out, *services.redo_metrics);
+    out.gauge("bough_pageserver_page_cache_bytes", "Pages kept as they were made from their versions",
+              services.reader.cached_bytes());
     write_followed(out, services);
     write_stores(out, services);
     return out.take();

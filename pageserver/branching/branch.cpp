@@ -9,9 +9,15 @@ namespace bough::pageserver {
 
 Branch::Branch(ProjectId project, BranchRow row, std::shared_ptr<const Branch> parent, std::shared_ptr<Store> store,
                LogPosition ingested, bool hint_bits_logged)
-    : project_(std::move(project)), row_(std::move(row)), parent_(std::move(parent)), store_(std::move(store)),
-      hint_bits_logged_(hint_bits_logged), history_begin_(parent_ != nullptr ? parent_->history_begin() : row_.start.lsn),
-      ingest_lsn_(ingested.lsn.value), ingested_(ingested) {
+    : project_(std::move(project)),
+      row_(std::move(row)),
+      parent_(std::move(parent)),
+      store_(std::move(store)),
+      hint_bits_logged_(hint_bits_logged),
+      history_begin_(parent_ != nullptr ? parent_->history_begin() : row_.start.lsn),
+      ingest_lsn_(ingested.lsn.value),
+      generation_(parent_ != nullptr ? parent_->generation_ + 1 : 0),
+      ingested_(ingested) {
     BOUGH_CHECK(row_.parent.has_value() == (parent_ != nullptr));
     BOUGH_CHECK(ingested.lsn >= row_.start.lsn);
 }
@@ -70,6 +76,32 @@ std::pair<const Branch*, Lsn> Branch::first_behind(Lsn lsn) const {
     return {nullptr, Lsn{}};
 }
 
+const AncestorSkip* Branch::ancestor_skip() const {
+    if (generation_ % AncestorSkip::kAncestors != 0 || generation_ == 0) return nullptr;
+    const AncestorSkip* skip = ancestor_skip_.load(std::memory_order_acquire);
+    if (skip == nullptr) make_ancestor_skip();
+    return ancestor_skip_.load(std::memory_order_acquire);
+}
+
+// An ancestor may get more versions later, but none that its child sees, once it has been ingested up to where that began.
+void Branch::make_ancestor_skip() const {
+    auto skip = std::make_unique<AncestorSkip>();
+    skip->to = this;
+    skip->start = row_.start.lsn;
+    for (unsigned i = 0; i < AncestorSkip::kAncestors; ++i) {
+        const Branch* ancestor = skip->to->parent();
+        if (ancestor->ingest_lsn() < skip->to->row_.start.lsn) return;
+        skip->start = std::min(skip->start, skip->to->row_.start.lsn);
+        skip->to = ancestor;
+        if (i + 1 < AncestorSkip::kAncestors && ancestor->has_own_versions())
+            skip->touched.add_all(store_->touched(ancestor->number()));
+    }
+    const std::lock_guard lock(mutex_);
+    if (owned_ancestor_skip_ != nullptr) return;
+    owned_ancestor_skip_ = std::move(skip);
+    ancestor_skip_.store(owned_ancestor_skip_.get(), std::memory_order_release);
+}
+
 bool Branch::readable_at(Lsn lsn) const { return first_behind(lsn).first == nullptr; }
 
 Result<void> Branch::wait_readable(Lsn lsn, std::chrono::steady_clock::time_point deadline) const {
@@ -82,8 +114,8 @@ Result<void> Branch::wait_readable(Lsn lsn, std::chrono::steady_clock::time_poin
             lock, deadline, [&, behind = behind, needed = needed] { return behind->ingested_.lsn >= needed || deleted(); });
         if (!reached)
             return Error{ErrorCode::timeout,
-                         "branch \"" + behind->row_.id.str() + "\" has been ingested up to " +
-                             behind->ingested_.lsn.to_string() + " only, not up to " + needed.to_string(),
+                         "branch \"" + behind->row_.id.str() + "\" has been ingested up to " + behind->ingested_.lsn.to_string() +
+                             " only, not up to " + needed.to_string(),
                          {}};
     }
 }

@@ -14,6 +14,7 @@
 #include "bough/error.hpp"
 #include "bough/ids.hpp"
 #include "bough/lsn.hpp"
+#include "pageserver/branching/ancestor_skip.hpp"
 #include "pageserver/page_store/rows.hpp"
 #include "pageserver/page_store/store.hpp"
 #include "pageserver/page_store/version_key.hpp"
@@ -47,6 +48,8 @@ public:
     Lsn history_begin() const { return history_begin_; }
     // Whether there can be versions of its own to read: a branch that nothing was written on is passed over at once.
     bool has_own_versions() const { return parent_ == nullptr || ingest_lsn() > row_.start.lsn; }
+    // Every so many generations, and once all of them are complete; otherwise null.
+    const AncestorSkip* ancestor_skip() const;
     // The cluster has data checksums: hint bits that WAL implies are logged, and redo moves page LSNs with them.
     bool hint_bits_logged() const { return hint_bits_logged_; }
     // "project/branch", for logs.
@@ -93,11 +96,16 @@ private:
     std::atomic<bool> deleted_ = false;
     mutable std::atomic<bool> ancestors_complete_ = false;
 
+    void make_ancestor_skip() const;
+    const unsigned generation_;  // 0: a root
+    mutable std::atomic<const AncestorSkip*> ancestor_skip_ = nullptr;
+    mutable std::unique_ptr<const AncestorSkip> owned_ancestor_skip_;  // under mutex_
+
     mutable std::mutex mutex_;
     mutable std::condition_variable advanced_;
-    LogPosition ingested_;                            // under mutex_
-    mutable std::map<std::uint64_t, Waiter> waiters_; // under mutex_
-    mutable std::uint64_t next_ticket_ = 1;           // under mutex_
+    LogPosition ingested_;                             // under mutex_
+    mutable std::map<std::uint64_t, Waiter> waiters_;  // under mutex_
+    mutable std::uint64_t next_ticket_ = 1;            // under mutex_
 };
 
 }  // namespace bough::pageserver

@@ -3,64 +3,47 @@
 #include <algorithm>
 
 #include "bough/check.hpp"
+#include "pageserver/page_store/object_hash.hpp"
 
 namespace bough::pageserver {
-namespace {
+VersionWalk::VersionWalk(Cursor& cursor, const Branch& branch, const ObjectKey& object, Lsn at)
+    : cursor_(cursor), branch_(&branch), object_(object), hash_(hash_object(object)), at_(at) {}
 
-// Adds to `found` what this branch alone says about the range at `at`, except of objects that are there already.
-Result<void> scan_one(Cursor& cursor, BranchNumber branch, const ObjectRange& range, Lsn at,
-                      std::map<ObjectKey, std::string>& found) {
-    // Beyond a few versions of the same object a seek is cheaper than stepping over them.
-    constexpr int kStepsBeforeSeek = 4;
-    BOUGH_ASSIGN(bool valid, cursor.seek_at_or_after(branch, range.begin, at));
-    std::optional<ObjectKey> last;
-    int steps = 0;
-    while (valid) {
-        BOUGH_ASSIGN(const VersionKey key, cursor.key());
-        if (key.branch != branch || key.object >= range.end) break;
-        const bool skipped = key.object == last;
-        if (!skipped && key.lsn > at) {
-            BOUGH_ASSIGN(valid, cursor.seek_at_or_after(branch, key.object, at));
-            continue;
-        }
-        if (!skipped) {
-            found.try_emplace(key.object, cursor.value());
-            last = key.object;
-            steps = 0;
-        }
-        if (++steps > kStepsBeforeSeek) {
-            // LSN 0 sorts last of an object's versions: this lands on it at most, and the next step is another object.
-            BOUGH_ASSIGN(valid, cursor.seek_at_or_after(branch, key.object, Lsn{0}));
-            steps = 0;
-            if (!valid) break;
-            BOUGH_ASSIGN(const VersionKey landed, cursor.key());
-            if (landed.object != key.object || landed.branch != branch) continue;
-        }
-        BOUGH_ASSIGN(valid, cursor.next());
-    }
-    return {};
+void VersionWalk::to_parent() {
+    at_ = std::min(at_, branch_->row().start.lsn);
+    branch_ = branch_->parent();
 }
 
-}  // namespace
+bool VersionWalk::to_candidate() {
+    while (branch_ != nullptr) {
+        if (branch_->has_own_versions() && branch_->store().touched(branch_->number()).may_contain(hash_)) return true;
+        const AncestorSkip* skip = branch_->ancestor_skip();
+        if (skip == nullptr || skip->touched.may_contain(hash_)) {
+            to_parent();
+            continue;
+        }
+        at_ = std::min(at_, skip->start);
+        branch_ = skip->to;
+    }
+    return false;
+}
 
-VersionWalk::VersionWalk(Cursor& cursor, const Branch& branch, const ObjectKey& object, Lsn at)
-    : cursor_(cursor), branch_(&branch), object_(object), at_(at) {}
+Result<bool> VersionWalk::seek_in_candidate() {
+    BOUGH_ASSIGN(begun_, cursor_.seek(branch_->number(), object_, at_));
+    if (!begun_) to_parent();
+    return begun_;
+}
 
 Result<bool> VersionWalk::next() {
     if (begun_) {
         BOUGH_ASSIGN(const bool older, cursor_.next_older());
         if (older) return true;
-        at_ = std::min(at_, branch_->row().start.lsn);
-        branch_ = branch_->parent();
+        begun_ = false;
+        to_parent();
     }
-    begun_ = true;
-    while (branch_ != nullptr) {
-        if (branch_->has_own_versions()) {
-            BOUGH_ASSIGN(const bool found, cursor_.seek(branch_->number(), object_, at_));
-            if (found) return true;
-        }
-        at_ = std::min(at_, branch_->row().start.lsn);
-        branch_ = branch_->parent();
+    while (to_candidate()) {
+        BOUGH_ASSIGN(const bool found, seek_in_candidate());
+        if (found) return true;
     }
     return false;
 }
@@ -94,9 +77,8 @@ ObjectRange ObjectRange::of_database(Kind kind, std::uint32_t tablespace, std::u
 Result<std::map<ObjectKey, std::string>> read_objects(const Branch& branch, const ObjectRange& range, Lsn at) {
     BOUGH_CHECK(range.begin.kind != Kind::page && range.begin.kind != Kind::slru_page);
     std::map<ObjectKey, std::string> found;
-    Cursor cursor = branch.store().scan_cursor();
     for (const Branch* one = &branch; one != nullptr; one = one->parent()) {
-        if (one->has_own_versions()) BOUGH_TRY(scan_one(cursor, one->number(), range, at, found));
+        if (one->has_own_versions()) BOUGH_TRY(branch.store().scan(one->number(), range.begin, range.end, at, found));
         at = std::min(at, one->row().start.lsn);
     }
     for (auto entry = found.begin(); entry != found.end();) {

@@ -24,14 +24,24 @@ public:
     // To the next older version; false when there is none.
     Result<bool> next();
 
+    // Before the first next(), in place of it: to the nearest branch, from the present one on, that may have versions of the object
+    // at or below bound(); false when there is none. Looks at no versions.
+    bool to_candidate();
+    // Then: to its newest such version; when there is none, the walk stands on the parent.
+    Result<bool> seek_in_candidate();
+    Lsn bound() const { return at_; }
+
     const Branch& branch() const { return *branch_; }  // which has this version
     Lsn lsn() const { return cursor_.lsn(); }
     std::string_view value() const { return cursor_.value(); }
 
 private:
+    void to_parent();
+
     Cursor& cursor_;
     const Branch* branch_;
     ObjectKey object_;
+    std::uint64_t hash_;
     Lsn at_;
     bool begun_ = false;
 };

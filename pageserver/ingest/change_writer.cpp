@@ -5,6 +5,8 @@
 #include "bough/check.hpp"
 #include "pageserver/branching/state.hpp"
 #include "pageserver/branching/time_index.hpp"
+#include "pageserver/page_store/object_hash.hpp"
+#include "pageserver/page_store/page_version.hpp"
 
 namespace bough::pageserver {
 namespace {
@@ -13,15 +15,14 @@ constexpr std::uint32_t kSlruPagesPerSegment = 32;
 constexpr std::size_t kLengthsKeptMax = 1 << 20;
 constexpr std::size_t kHotPagesKeptMax = 4096;
 constexpr std::size_t kPagesCountedMax = 1 << 16;
+constexpr std::uint32_t kHotChangesStep = 32;
+static_assert(ChangeWriter::kHotChanges % kHotChangesStep == 0);
 constexpr std::size_t kCopyBatchBytes = 1 << 20;
 constexpr std::uint32_t kCopyPagesPerRead = 64;
 
 }  // namespace
 
-std::size_t ChangeWriter::ObjectHash::operator()(const ObjectKey& key) const noexcept {
-    const pg::PageTag tag{{{key.tablespace, key.database, key.object}, static_cast<pg::Fork>(key.fork)}, key.block};
-    return std::hash<pg::PageTag>{}(tag) ^ static_cast<std::size_t>(key.kind) << 60;
-}
+std::size_t ChangeWriter::ObjectHash::operator()(const ObjectKey& key) const noexcept { return hash_object(key); }
 
 ChangeWriter::ChangeWriter(Branch& branch, PageReader& reader, std::int64_t latest_commit_time)
     : branch_(branch), reader_(reader), finished_(branch.ingested()), latest_commit_time_(latest_commit_time) {}
@@ -38,55 +39,96 @@ Result<std::unique_ptr<ChangeWriter>> ChangeWriter::make(Branch& branch, PageRea
 void ChangeWriter::record(Lsn start, Lsn end) {
     BOUGH_CHECK(changes_.empty());
     if (end <= finished_.lsn || start < finished_.lsn)
-        fail({ErrorCode::internal, "record at " + start.to_string() + " comes after the one that ends at " + finished_.lsn.to_string(), {}});
+        fail({ErrorCode::internal,
+              "record at " + start.to_string() + " comes after the one that ends at " + finished_.lsn.to_string(),
+              {}});
     record_start_ = start;
     record_end_ = end;
 }
 
 void ChangeWriter::finish_record() {
-    if (failure_) {
-        changes_.clear();
-        return;
-    }
-    // What one record does to one object becomes one version: of pages all steps, of other things the last state.
-    std::ranges::sort(changes_, [](const Change& a, const Change& b) {
-        return a.object != b.object ? a.object < b.object : a.order < b.order;
-    });
-    for (std::size_t i = 0; i < changes_.size(); ++i) {
-        Change& change = changes_[i];
-        const bool page = change.object.kind == Kind::page || change.object.kind == Kind::slru_page;
-        if (i + 1 < changes_.size() && changes_[i + 1].object == change.object) {
-            if (page) changes_[i + 1].value = combine_steps(change.value, changes_[i + 1].value);
-            continue;
+    if (!failure_) {
+        if (changes_.size() > 1) combine_changes();
+        if (auto to = branch_.store().write_to(branch_.number())) {
+            for (const Change& change : changes_) write(*to, change);
+            to->set_position({record_end_, record_start_});
+            finished_ = {record_end_, record_start_};
+            ++pending_records_;
+            pending_bytes_ += values_.size();
+        } else {
+            fail(to.error());
         }
-        set_.put(branch_.number(), change.object, record_end_, change.value);
     }
     changes_.clear();
-    finished_ = {record_end_, record_start_};
-    ++pending_records_;
+    values_.clear();
+}
+
+void ChangeWriter::combine_changes() {
+    const auto before = [](const Change& a, const Change& b) {
+        return a.object != b.object ? a.object < b.object : a.order < b.order;
+    };
+    if (!std::ranges::is_sorted(changes_, before)) std::ranges::sort(changes_, before);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < changes_.size(); ++i) {
+        Change change = changes_[i];
+        const bool later = kept > 0 && changes_[kept - 1].object == change.object;
+        if (later && has_runs(change.object.kind)) {
+            const Change& earlier = changes_[kept - 1];
+            const std::string_view values = values_;
+            const std::string both =
+                combine_steps(values.substr(earlier.begin, earlier.size), values.substr(change.begin, change.size));
+            change.is_base = change.is_base || earlier.is_base;
+            change.begin = values_.size();
+            change.size = both.size();
+            values_.append(both);
+        }
+        changes_[kept - (later ? 1 : 0)] = change;
+        if (!later) ++kept;
+    }
+    changes_.resize(kept);
+}
+
+void ChangeWriter::write(BranchWrite& to, const Change& change) {
+    const std::string_view value = std::string_view(values_).substr(change.begin, change.size);
+    const std::uint32_t changes = to.put(change.object, record_end_, value, change.is_base);
+    if (has_runs(change.object.kind)) note_changes(change.object, changes);
+}
+
+void ChangeWriter::note_changes(const ObjectKey& page, std::uint32_t changes) {
+    if (changes == 0) {
+        if (!changes_of_pages_.empty()) changes_of_pages_.erase(page);
+        return;
+    }
+    // The layer counts within itself; what spans layers is counted here, in steps.
+    if (changes % kHotChangesStep != 0) return;
+    std::uint32_t& counted = changes_of_pages_[page];
+    counted += kHotChangesStep;
+    if (counted < kHotChanges) return;
+    counted = 0;
+    hot_pages_.push_back(page);
 }
 
 void ChangeWriter::drop_record() {
     changes_.clear();
+    values_.clear();
     lengths_.clear();
+    recent_lengths_.fill({});
 }
 
 Result<void> ChangeWriter::commit() {
     BOUGH_CHECK(changes_.empty());
     if (failure_) return *failure_;
     if (pending_records_ == 0) return {};
-    set_.set_position(branch_.number(), finished_);
-    Result<void> written = branch_.store().write(std::exchange(set_, WriteSet()));
     pending_records_ = 0;
-    if (!written) {
-        fail(written.error());
-        return written;
-    }
+    pending_bytes_ = 0;
     branch_.publish(finished_);
     if (committed_hot_pages_.size() > kHotPagesKeptMax) committed_hot_pages_.clear();
     committed_hot_pages_.insert(committed_hot_pages_.end(), hot_pages_.begin(), hot_pages_.end());
     hot_pages_.clear();
-    if (lengths_.size() > kLengthsKeptMax) lengths_.clear();
+    if (lengths_.size() > kLengthsKeptMax) {
+        lengths_.clear();
+        recent_lengths_.fill({});
+    }
     if (changes_of_pages_.size() > kPagesCountedMax) changes_of_pages_.clear();
     return {};
 }
@@ -98,20 +140,21 @@ bool ChangeWriter::write_finished() {
     return !failure_;
 }
 
-void ChangeWriter::add(const ObjectKey& object, std::string value) {
-    changes_.push_back({object, changes_.size(), std::move(value)});
+void ChangeWriter::end_change(const ObjectKey& object, bool is_base) {
+    changes_.push_back(
+        {object, is_base, static_cast<std::uint32_t>(changes_.size()), change_begin_, values_.size() - change_begin_});
 }
 
-void ChangeWriter::add_change(const ObjectKey& page, pg::PageBase base, std::string value) {
-    add(page, std::move(value));
-    if (base == pg::PageBase::zero) {
-        changes_of_pages_.erase(page);
-        return;
-    }
-    std::uint32_t& changes = changes_of_pages_[page];
-    if (++changes < kHotChanges) return;
-    changes = 0;
-    hot_pages_.push_back(page);
+void ChangeWriter::add(const ObjectKey& object, std::string_view value) {
+    begin_change();
+    values_.append(value);
+    end_change(object, true);
+}
+
+void ChangeWriter::add_zero_page(const ObjectKey& page) {
+    begin_change();
+    append_zero_page(values_);
+    end_change(page, true);
 }
 
 void ChangeWriter::fail(const Error& error) {
@@ -121,6 +164,14 @@ void ChangeWriter::fail(const Error& error) {
 // --- lengths
 
 ChangeWriter::Length ChangeWriter::length(const ObjectKey& object) {
+    RecentLength& recent = recent_lengths_[hash_object(object) % recent_lengths_.size()];
+    if (recent.object == object) return recent.length;
+    const Length found = length_not_recent(object);
+    if (!failure_) recent = {object, found};
+    return found;
+}
+
+ChangeWriter::Length ChangeWriter::length_not_recent(const ObjectKey& object) {
     const auto known = lengths_.find(object);
     if (known != lengths_.end()) return known->second;
     const auto stored = [&]() -> Result<Length> {
@@ -140,6 +191,7 @@ ChangeWriter::Length ChangeWriter::length(const ObjectKey& object) {
 
 void ChangeWriter::set_length(const ObjectKey& object, Length length) {
     lengths_.insert_or_assign(object, length);
+    recent_lengths_[hash_object(object) % recent_lengths_.size()] = {object, length};
     add(object, length ? encode_length(*length) : encode_absent());
 }
 
@@ -149,7 +201,7 @@ bool ChangeWriter::grow(const ObjectKey& length_object, const ObjectKey& page_ob
     for (std::uint32_t block = old_length; block < block_in_object; ++block) {
         ObjectKey gap = page_object;
         gap.block -= block_in_object - block;
-        add(gap, encode_zero_page());
+        add_zero_page(gap);
     }
     set_length(length_object, block_in_object + 1);
     return true;
@@ -168,20 +220,25 @@ bool ChangeWriter::grow_segment(pg::Slru slru, std::uint32_t page) {
 
 void ChangeWriter::page_image(const pg::PageTag& tag, pg::ConstPage page) {
     grow_fork(tag);
-    add(ObjectKey::page(tag), encode_image(page));
-    changes_of_pages_.erase(ObjectKey::page(tag));
+    begin_change();
+    append_image(values_, page);
+    end_change(ObjectKey::page(tag), true);
 }
 
 void ChangeWriter::page_record(const pg::PageTag& tag, pg::PageBase base, std::span<const std::byte> record_bytes) {
     if (grow_fork(tag)) base = pg::PageBase::zero;
-    add_change(ObjectKey::page(tag), base, encode_record(base, record_start_, record_bytes));
+    begin_change();
+    append_record(values_, base, record_start_, record_end_, record_bytes);
+    end_change(ObjectKey::page(tag), base == pg::PageBase::zero);
 }
 
 void ChangeWriter::page_edit(const pg::PageTag& tag, bool may_grow, std::string_view edit) {
     const Length old_length = length(ObjectKey::fork_length(tag.fork));
     if (!may_grow && tag.block >= old_length.value_or(0)) return;
     const pg::PageBase base = grow_fork(tag) ? pg::PageBase::zero : pg::PageBase::previous;
-    add_change(ObjectKey::page(tag), base, encode_edits(base, edit));
+    begin_change();
+    append_edits(values_, base, edit);
+    end_change(ObjectKey::page(tag), base == pg::PageBase::zero);
 }
 
 void ChangeWriter::fork_create(const pg::RelationFork& fork) {
@@ -217,8 +274,7 @@ void ChangeWriter::database_copy(std::uint32_t source_tablespace, std::uint32_t 
 
 Result<void> ChangeWriter::copy_database(std::uint32_t source_tablespace, std::uint32_t source_database, std::uint32_t tablespace,
                                          std::uint32_t database) {
-    BOUGH_ASSIGN(const ForkLengths forks,
-                 read_forks_of_database(branch_, {source_tablespace, source_database}, finished_.lsn));
+    BOUGH_ASSIGN(const ForkLengths forks, read_forks_of_database(branch_, {source_tablespace, source_database}, finished_.lsn));
     for (const auto& [source, blocks] : forks) {
         const pg::RelationFork target{{tablespace, database, source.relation.number}, source.fork};
         BOUGH_TRY(copy_fork(source, target, blocks));
@@ -278,12 +334,14 @@ void ChangeWriter::tablespace_drop(std::uint32_t oid) { add(ObjectKey::tablespac
 
 void ChangeWriter::slru_zero_page(pg::Slru slru, std::uint32_t page) {
     grow_segment(slru, page);
-    add(ObjectKey::slru_page(slru, page), encode_zero_page());
+    add_zero_page(ObjectKey::slru_page(slru, page));
 }
 
 void ChangeWriter::slru_edit(pg::Slru slru, std::uint32_t page, std::string_view edit) {
     const pg::PageBase base = grow_segment(slru, page) ? pg::PageBase::zero : pg::PageBase::previous;
-    add_change(ObjectKey::slru_page(slru, page), base, encode_edits(base, edit));
+    begin_change();
+    append_edits(values_, base, edit);
+    end_change(ObjectKey::slru_page(slru, page), base == pg::PageBase::zero);
 }
 
 void ChangeWriter::slru_drop_segments(pg::Slru slru, const SegmentPredicate& drop) {
@@ -312,9 +370,7 @@ void ChangeWriter::commit(std::int64_t commit_time) {
     add(ObjectKey::single(Kind::commit_time), encode_commit_time({commit_time, finished_}));
 }
 
-void ChangeWriter::counters(const pg::Counters& counters) {
-    add(ObjectKey::single(Kind::counters), encode_counters(counters));
-}
+void ChangeWriter::counters(const pg::Counters& counters) { add(ObjectKey::single(Kind::counters), encode_counters(counters)); }
 
 void ChangeWriter::parameters(const pg::Parameters& parameters) {
     add(ObjectKey::single(Kind::parameters), encode_parameters(parameters));

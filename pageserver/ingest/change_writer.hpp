@@ -1,6 +1,7 @@
 // Turns the changes of WAL records into versions in the store.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,8 +19,9 @@
 
 namespace bough::pageserver {
 
-// Gathers the versions of many records and writes them together with the log position they amount to; only then can they be
-// read. Whatever is written before a crash is written again, the same, when the log is read again from the position stored.
+// Writes a record's versions into the branch's open layer when the record is finished, and with them the log position that they
+// amount to; they can be read once that is published, which is done for many records at a time. What a crash loses is written
+// again, the same, when the log is read again from the position stored.
 //
 // One per branch at a time, used by one thread. The branch must be readable at its ingest LSN, and borrowed things must outlive
 // this.
@@ -31,7 +33,7 @@ public:
     void finish_record();
     // Instead, when they could not all be given: nothing of it remains, and no further record may follow.
     void drop_record();
-    // Writes what is finished and publishes the position.
+    // Publishes the position: what is finished can be read.
     Result<void> commit();
 
     // Pages that were changed very often since they were last asked for here, or since an image; only what is committed.
@@ -40,7 +42,7 @@ public:
 
     // The first thing that went wrong, after which nothing is written any more.
     const std::optional<Error>& failure() const { return failure_; }
-    std::size_t pending_bytes() const { return set_.bytes(); }
+    std::size_t pending_bytes() const { return pending_bytes_; }
     std::size_t pending_records() const { return pending_records_; }
     LogPosition finished() const { return finished_; }
 
@@ -71,8 +73,10 @@ public:
 private:
     struct Change {
         ObjectKey object;
-        std::size_t order = 0;  // of the calls
-        std::string value;
+        bool is_base = false;
+        std::uint32_t order = 0;  // of the calls
+        std::size_t begin = 0;    // of its value in values_
+        std::size_t size = 0;
     };
     struct ObjectHash {
         std::size_t operator()(const ObjectKey& key) const noexcept;
@@ -81,13 +85,22 @@ private:
 
     ChangeWriter(Branch& branch, PageReader& reader, std::int64_t latest_commit_time);
 
-    void add(const ObjectKey& object, std::string value);
-    void add_change(const ObjectKey& page, pg::PageBase base, std::string value);
+    // What is appended to values_ between the two is the value of a change to `object`.
+    void begin_change() { change_begin_ = values_.size(); }
+    void end_change(const ObjectKey& object, bool is_base);
+    void add(const ObjectKey& object, std::string_view value);
+    void add_zero_page(const ObjectKey& page);
+    // What one record does to one object becomes one version: of pages all steps, of other things the last state.
+    void combine_changes();
+    void write(BranchWrite& to, const Change& change);
+    // `changes`: of the page since its last base in the open layer.
+    void note_changes(const ObjectKey& page, std::uint32_t changes);
     void fail(const Error& error);
     // Everything of the records before the current one is in the store when this returns true.
     bool write_finished();
 
     Length length(const ObjectKey& object);
+    Length length_not_recent(const ObjectKey& object);
     void set_length(const ObjectKey& object, Length length);
     // Makes the fork or segment reach over `block`, with zero pages before it. True when it did not before.
     bool grow(const ObjectKey& length_object, const ObjectKey& page_object, std::uint32_t block_in_object);
@@ -104,15 +117,25 @@ private:
 
     Lsn record_start_;  // of the record under way
     Lsn record_end_;
-    std::vector<Change> changes_;  // of the record under way
+    // Of the record under way.
+    std::vector<Change> changes_;
+    std::string values_;
+    std::size_t change_begin_ = 0;
 
-    WriteSet set_;                     // of finished records
-    std::size_t pending_records_ = 0;  // in set_
-    LogPosition finished_;             // the last finished record
+    // Of finished records that are not published yet.
+    std::size_t pending_records_ = 0;
+    std::size_t pending_bytes_ = 0;
+    LogPosition finished_;  // the last finished record
     std::int64_t latest_commit_time_;
     std::unordered_map<ObjectKey, Length, ObjectHash> lengths_;  // as of the record under way; what is not in it is in the store
+    // In front of lengths_, by hash: most records are of a few forks.
+    struct RecentLength {
+        ObjectKey object;
+        Length length;
+    };
+    std::array<RecentLength, 256> recent_lengths_;
     std::unordered_map<ObjectKey, std::uint32_t, ObjectHash> changes_of_pages_;  // since the last image or base, roughly
-    std::vector<ObjectKey> hot_pages_;            // of records not committed yet
+    std::vector<ObjectKey> hot_pages_;                                           // of records not committed yet
     std::vector<ObjectKey> committed_hot_pages_;  // to be taken; those that nobody takes are forgotten
     std::optional<Error> failure_;
 };

@@ -15,10 +15,11 @@
 namespace bough::pageserver {
 namespace {
 
-// Small memtables, so that flushes begin by themselves too.
+// Tiny layers, so that sealing begins by itself all the time.
 StoreResources::Options options() {
     StoreResources::Options small;
-    small.project_memtable_bytes = 256 << 10;
+    small.layer_bytes = 16 << 10;
+    small.open_bytes_max = 1 << 20;
     return small;
 }
 

@@ -29,7 +29,13 @@ protected:
     }
 
     TemporaryDirectory directory_;
-    StoreResources resources_{StoreResources::Options{}};
+    // Every other history with layers of a few versions, that are sealed all the time.
+    static StoreResources::Options options() {
+        StoreResources::Options some;
+        if (GetParam() % 2 == 1) some.layer_bytes = 4 << 10;
+        return some;
+    }
+    StoreResources resources_{options()};
 };
 
 TEST_P(HistoryTest, every_branch_reads_as_the_model_at_any_lsn) {

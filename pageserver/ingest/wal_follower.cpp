@@ -17,12 +17,17 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kPauseMin = 50ms;
 constexpr auto kPauseMax = 3000ms;
 constexpr auto kStatusInterval = 1s;
+constexpr auto kRoomLookInterval = 200ms;
 
 }  // namespace
 
 WalFollower::WalFollower(std::shared_ptr<Branch> branch, PageReader& reader, HotPages& hot_pages, pg::WalGeometry geometry,
                          std::vector<std::string> safekeepers)
-    : branch_(std::move(branch)), reader_(reader), hot_pages_(hot_pages), geometry_(geometry), safekeepers_(std::move(safekeepers)) {
+    : branch_(std::move(branch)),
+      reader_(reader),
+      hot_pages_(hot_pages),
+      geometry_(geometry),
+      safekeepers_(std::move(safekeepers)) {
     BOUGH_CHECK(!safekeepers_.empty());
     thread_ = std::thread([this] { run(); });
 }
@@ -110,6 +115,12 @@ Result<void> WalFollower::stream(ReplicationClient& client, Ingest& ingest) {
             next_status = Clock::now() + kStatusInterval;
             status_wanted = false;
         }
+        // What is not read from the socket stays with the WAL service.
+        if (!branch_->store().resources().has_room()) {
+            BOUGH_TRY(ingest.commit());
+            branch_->store().resources().wait_for_room(std::min(next_status, Clock::now() + kRoomLookInterval));
+            continue;
+        }
         const auto wait = dry ? std::chrono::ceil<std::chrono::milliseconds>(next_status - Clock::now()) : 0ms;
         BOUGH_ASSIGN(const auto message, client.next(std::max(wait, 0ms)));
         if (!message) {
@@ -127,9 +138,10 @@ Result<void> WalFollower::stream(ReplicationClient& client, Ingest& ingest) {
         status_wanted = status_wanted || message->reply_requested;
         if (message->wal.empty()) continue;
         if (message->begin != ingest.next_lsn())
-            return Error{ErrorCode::corrupt,
-                         "the WAL service sent WAL of " + message->begin.to_string() + " instead of " + ingest.next_lsn().to_string(),
-                         {}};
+            return Error{
+                ErrorCode::corrupt,
+                "the WAL service sent WAL of " + message->begin.to_string() + " instead of " + ingest.next_lsn().to_string(),
+                {}};
         dry = false;
         BOUGH_TRY(ingest.feed(message->wal));
         hot_pages_.add(branch_, ingest.take_hot_pages());

@@ -1,5 +1,6 @@
 #include "bough/check.hpp"
-#include "pageserver/page_store/rocksdb_edge.hpp"
+#include "pageserver/page_store/object_hash.hpp"
+#include "pageserver/page_store/store_layers.hpp"
 
 namespace bough::pageserver {
 namespace {
@@ -12,6 +13,15 @@ Result<bool> outcome(const rocksdb::Iterator& iterator) {
     return false;
 }
 
+std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+Lsn version_lsn(std::string_view key) {
+    BOUGH_CHECK(key.size() == kVersionKeyBytes);
+    std::uint64_t complement = 0;
+    for (const char byte : key.substr(kObjectKeyBytes)) complement = complement << 8 | static_cast<std::uint8_t>(byte);
+    return Lsn{~complement};
+}
+
 }  // namespace
 
 Cursor::Cursor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -19,42 +29,85 @@ Cursor::~Cursor() = default;
 Cursor::Cursor(Cursor&&) noexcept = default;
 Cursor& Cursor::operator=(Cursor&&) noexcept = default;
 
-Result<bool> Cursor::seek(BranchNumber branch, const ObjectKey& object, Lsn lsn) {
+Result<bool> Cursor::Impl::enter_run(Lsn lsn) {
+    BOUGH_ASSIGN(const bool valid, outcome(*iterator));
+    if (!valid) return false;
+    if (const auto parsed = run.parse(view(iterator->key()), view(iterator->value())); !parsed) return parsed.error();
+    // A run's key is its oldest version, which is not above `lsn`: the iterator went to it by that.
+    const auto newest = run.newest_at(lsn);
+    if (!newest) return Error{ErrorCode::corrupt, "stored run of page versions: not where its key says", {}};
+    index = *newest;
+    return true;
+}
+
+Result<bool> Cursor::Impl::seek_in_files(Lsn lsn) {
+    // The layers were taken before this is read, see StoreLayers::seals().
+    const std::uint64_t seals = store->seals();
+    if (iterator == nullptr || iterator_seals != seals) {
+        rocksdb::ReadOptions options;
+        options.prefix_same_as_start = true;
+        iterator.reset(store->db().NewIterator(options, &store->family()));
+        iterator_seals = seals;
+    }
     const VersionKeyBytes key = encode_version_key(branch, object, lsn);
-    impl_->iterator->Seek(rocksdb::Slice(key.data(), key.size()));
-    return outcome(*impl_->iterator);
+    iterator->Seek(rocksdb::Slice(key.data(), key.size()));
+    return has_runs(object.kind) ? enter_run(lsn) : outcome(*iterator);
+}
+
+Result<bool> Cursor::Impl::find_at(Lsn lsn) {
+    for (; layers != nullptr; ++layer) {
+        const std::size_t open = layers->open != nullptr ? 1 : 0;
+        if (layer == open + layers->frozen.size()) break;
+        const OpenLayer& one = layer < open ? *layers->open : *layers->frozen[layer - open];
+        const OpenLayer::Object* found = one.find(object);
+        version = found != nullptr ? found->newest_at(lsn) : nullptr;
+        if (version != nullptr) return true;
+    }
+    return seek_in_files(lsn);
+}
+
+Lsn Cursor::Impl::lsn() const {
+    if (version != nullptr) return version->lsn();
+    if (has_runs(object.kind)) return run[index].lsn;
+    return version_lsn(view(iterator->key()));
+}
+
+Result<bool> Cursor::seek(BranchNumber branch, const ObjectKey& object, Lsn lsn) {
+    impl_->branch = branch;
+    impl_->object = object;
+    impl_->layer = 0;
+    impl_->version = nullptr;
+    const BranchVersions& versions = impl_->store->branch(branch);
+    if (!versions.touched.may_contain(hash_object(object))) return false;
+    impl_->layers = versions.snapshot();
+    return impl_->find_at(lsn);
 }
 
 Result<bool> Cursor::next_older() {
-    impl_->iterator->Next();
-    return outcome(*impl_->iterator);
+    const Lsn last = impl_->lsn();
+    if (last.value == 0) return false;
+    if (impl_->version == nullptr) {
+        if (has_runs(impl_->object.kind) && impl_->index > 0) {
+            --impl_->index;
+            return true;
+        }
+        impl_->iterator->Next();
+        return has_runs(impl_->object.kind) ? impl_->enter_run(Lsn{last.value - 1}) : outcome(*impl_->iterator);
+    }
+    const OpenLayer::Version* older = impl_->version->older();
+    while (older != nullptr && older->lsn() == last) older = older->older();
+    impl_->version = older;
+    if (older != nullptr) return true;
+    ++impl_->layer;
+    return impl_->find_at(Lsn{last.value - 1});
 }
 
-Result<bool> Cursor::seek_at_or_after(BranchNumber branch, const ObjectKey& object, Lsn lsn) {
-    return seek(branch, object, lsn);
-}
-
-Result<bool> Cursor::next() { return next_older(); }
-
-Result<VersionKey> Cursor::key() const {
-    const rocksdb::Slice bytes = impl_->iterator->key();
-    const auto key = decode_version_key({bytes.data(), bytes.size()});
-    if (!key) return Error{ErrorCode::corrupt, "the page store holds a key of no known form", {}};
-    return *key;
-}
-
-Lsn Cursor::lsn() const {
-    const rocksdb::Slice bytes = impl_->iterator->key();
-    BOUGH_CHECK(bytes.size() == kVersionKeyBytes);
-    std::uint64_t complement = 0;
-    for (std::size_t i = kObjectKeyBytes; i < kVersionKeyBytes; ++i)
-        complement = complement << 8 | static_cast<std::uint8_t>(bytes[i]);
-    return Lsn{~complement};
-}
+Lsn Cursor::lsn() const { return impl_->lsn(); }
 
 std::string_view Cursor::value() const {
-    const rocksdb::Slice bytes = impl_->iterator->value();
-    return {bytes.data(), bytes.size()};
+    if (impl_->version != nullptr) return impl_->version->value();
+    if (has_runs(impl_->object.kind)) return impl_->run[impl_->index].value;
+    return view(impl_->iterator->value());
 }
 
 }  // namespace bough::pageserver

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <concepts>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -16,6 +17,15 @@ void append_le(std::string& out, T value) {
     char bytes[sizeof(T)];
     std::memcpy(bytes, &value, sizeof(T));
     out.append(bytes, sizeof(T));
+}
+
+// Seven bits a byte, lowest first; the top bit says that more follow.
+inline void append_varint(std::string& out, std::uint64_t value) {
+    while (value >= 0x80) {
+        out.push_back(static_cast<char>(value | 0x80));
+        value >>= 7;
+    }
+    out.push_back(static_cast<char>(value));
 }
 
 // Takes integers and bytes off the front of a value that may be anything; after the first failure all reads give zeros.
@@ -33,6 +43,18 @@ public:
         std::memcpy(&value, rest_.data(), sizeof(T));
         rest_.remove_prefix(sizeof(T));
         return value;
+    }
+    std::uint64_t take_varint() {
+        std::uint64_t value = 0;
+        for (unsigned shift = 0; shift < 64; shift += 7) {
+            const auto byte = take<std::uint8_t>();
+            const std::uint64_t bits = byte & 0x7F;
+            if (shift == 63 && bits > 1) break;
+            value |= bits << shift;
+            if ((byte & 0x80) == 0) return value;
+        }
+        fail();
+        return 0;
     }
     std::string_view take_bytes(std::size_t count) {
         if (rest_.size() < count) {

@@ -31,13 +31,9 @@ Hole find_hole(pg::ConstPage page) {
     return {lower, static_cast<std::uint16_t>(upper - lower)};
 }
 
-std::string_view chars(std::span<const std::byte> bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+std::string_view chars(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
-Error corrupt_version(const char* what) {
-    return Error{ErrorCode::corrupt, std::string("stored page version: ") + what, {}};
-}
+Error corrupt_version(const char* what) { return Error{ErrorCode::corrupt, std::string("stored page version: ") + what, {}}; }
 
 Result<pg::PageBase> decode_base(std::uint8_t byte) {
     if (byte > static_cast<std::uint8_t>(pg::PageBase::zero)) return corrupt_version("unknown base");
@@ -51,9 +47,7 @@ Result<PageStep> decode_step(std::string_view value, Lsn lsn) {
     const auto type = reader.take<std::uint8_t>();
     if (reader.failed()) return corrupt_version("empty value");
     switch (type) {
-        case static_cast<std::uint8_t>(PageStep::Type::zero):
-            step.type = PageStep::Type::zero;
-            break;
+        case static_cast<std::uint8_t>(PageStep::Type::zero): step.type = PageStep::Type::zero; break;
         case static_cast<std::uint8_t>(PageStep::Type::image): {
             step.type = PageStep::Type::image;
             step.hole_begin = reader.take<std::uint16_t>();
@@ -67,9 +61,10 @@ Result<PageStep> decode_step(std::string_view value, Lsn lsn) {
         case static_cast<std::uint8_t>(PageStep::Type::record): {
             step.type = PageStep::Type::record;
             BOUGH_ASSIGN(step.base, decode_base(reader.take<std::uint8_t>()));
-            step.record_start = Lsn{reader.take<std::uint64_t>()};
+            const std::uint64_t length = reader.take_varint();
+            step.record_start = Lsn{lsn.value - length};
             step.bytes = reader.take_rest();
-            if (step.bytes.empty() || step.record_start >= lsn) return corrupt_version("record without bytes or place");
+            if (step.bytes.empty() || length == 0 || length > lsn.value) return corrupt_version("record without bytes or place");
             break;
         }
         case static_cast<std::uint8_t>(PageStep::Type::edits): {
@@ -78,8 +73,7 @@ Result<PageStep> decode_step(std::string_view value, Lsn lsn) {
             step.bytes = reader.take_rest();
             break;
         }
-        default:
-            return corrupt_version("unknown type");
+        default: return corrupt_version("unknown type");
     }
     if (!reader.done()) return corrupt_version("wrong length");
     return step;
@@ -98,37 +92,54 @@ void PageStep::write_page(pg::Page out) const {
     std::memcpy(out.data() + hole_begin + hole_bytes, bytes.data() + hole_begin, bytes.size() - hole_begin);
 }
 
-std::string encode_zero_page() { return std::string(1, static_cast<char>(PageStep::Type::zero)); }
+void append_zero_page(std::string& out) { append_le(out, static_cast<std::uint8_t>(PageStep::Type::zero)); }
 
-std::string encode_image(pg::ConstPage page) {
-    if (std::ranges::all_of(page, [](std::byte b) { return b == std::byte{0}; })) return encode_zero_page();
+void append_image(std::string& out, pg::ConstPage page) {
+    if (std::ranges::all_of(page, [](std::byte b) { return b == std::byte{0}; })) return append_zero_page(out);
     const Hole hole = find_hole(page);
+    append_le(out, static_cast<std::uint8_t>(PageStep::Type::image));
+    append_le(out, hole.begin);
+    append_le(out, hole.bytes);
+    out.append(chars(page.first(hole.begin)));
+    out.append(chars(page.subspan(static_cast<std::size_t>(hole.begin) + hole.bytes)));
+}
+
+void append_record(std::string& out, pg::PageBase base, Lsn record_start, Lsn record_end,
+                   std::span<const std::byte> record_bytes) {
+    BOUGH_CHECK(record_start < record_end);
+    append_le(out, static_cast<std::uint8_t>(PageStep::Type::record));
+    append_le(out, static_cast<std::uint8_t>(base));
+    append_varint(out, record_end - record_start);
+    out.append(chars(record_bytes));
+}
+
+void append_edits(std::string& out, pg::PageBase base, std::string_view edits) {
+    append_le(out, static_cast<std::uint8_t>(PageStep::Type::edits));
+    append_le(out, static_cast<std::uint8_t>(base));
+    out.append(edits);
+}
+
+std::string encode_zero_page() {
     std::string value;
-    value.reserve(5 + pg::kPageBytes - hole.bytes);
-    append_le(value, static_cast<std::uint8_t>(PageStep::Type::image));
-    append_le(value, hole.begin);
-    append_le(value, hole.bytes);
-    value.append(chars(page.first(hole.begin)));
-    value.append(chars(page.subspan(static_cast<std::size_t>(hole.begin) + hole.bytes)));
+    append_zero_page(value);
     return value;
 }
 
-std::string encode_record(pg::PageBase base, Lsn record_start, std::span<const std::byte> record_bytes) {
+std::string encode_image(pg::ConstPage page) {
     std::string value;
-    value.reserve(10 + record_bytes.size());
-    append_le(value, static_cast<std::uint8_t>(PageStep::Type::record));
-    append_le(value, static_cast<std::uint8_t>(base));
-    append_le(value, record_start.value);
-    value.append(chars(record_bytes));
+    append_image(value, page);
+    return value;
+}
+
+std::string encode_record(pg::PageBase base, Lsn record_start, Lsn record_end, std::span<const std::byte> record_bytes) {
+    std::string value;
+    append_record(value, base, record_start, record_end, record_bytes);
     return value;
 }
 
 std::string encode_edits(pg::PageBase base, std::string_view edits) {
     std::string value;
-    value.reserve(2 + edits.size());
-    append_le(value, static_cast<std::uint8_t>(PageStep::Type::edits));
-    append_le(value, static_cast<std::uint8_t>(base));
-    value.append(edits);
+    append_edits(value, base, edits);
     return value;
 }
 
@@ -145,6 +156,26 @@ std::string combine_steps(std::string_view earlier, std::string_view later) {
     append_le(value, static_cast<std::uint32_t>(later.size()));
     value.append(later);
     return value;
+}
+
+bool is_base_version(std::string_view value) {
+    ValueReader reader(value);
+    switch (reader.take<std::uint8_t>()) {
+        case static_cast<std::uint8_t>(PageStep::Type::zero):
+        case static_cast<std::uint8_t>(PageStep::Type::image): return true;
+        case static_cast<std::uint8_t>(PageStep::Type::record):
+        case static_cast<std::uint8_t>(PageStep::Type::edits): {
+            const auto base = reader.take<std::uint8_t>();
+            return !reader.failed() && base == static_cast<std::uint8_t>(pg::PageBase::zero);
+        }
+        case kSeveral:
+            while (!reader.done() && !reader.failed()) {
+                const std::string_view one = reader.take_bytes(reader.take<std::uint32_t>());
+                if (!one.empty() && static_cast<std::uint8_t>(one[0]) != kSeveral && is_base_version(one)) return true;
+            }
+            return false;
+        default: return false;
+    }
 }
 
 Result<void> decode_page_version(std::string_view value, Lsn lsn, std::vector<PageStep>& steps) {

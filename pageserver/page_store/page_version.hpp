@@ -34,13 +34,22 @@ struct PageStep {
     void write_page(pg::Page out) const;
 };
 
-// Encoders of one step each.
+// Encoders of one step each: they append to `out`, or give a string.
+void append_zero_page(std::string& out);
+void append_image(std::string& out, pg::ConstPage page);
+void append_record(std::string& out, pg::PageBase base, Lsn record_start, Lsn record_end,
+                   std::span<const std::byte> record_bytes);
+void append_edits(std::string& out, pg::PageBase base, std::string_view edits);
 std::string encode_zero_page();
 std::string encode_image(pg::ConstPage page);
-std::string encode_record(pg::PageBase base, Lsn record_start, std::span<const std::byte> record_bytes);
+std::string encode_record(pg::PageBase base, Lsn record_start, Lsn record_end, std::span<const std::byte> record_bytes);
 std::string encode_edits(pg::PageBase base, std::string_view edits);
 // What one record did to a page in two steps, `later` after `earlier`.
 std::string combine_steps(std::string_view earlier, std::string_view later);
+
+// Whether nothing older matters for the page's content: one of its steps is an image, zeros or a change of zeros. Any bytes may be
+// given; what is not a page version is none.
+bool is_base_version(std::string_view value);
 
 // Appends the value's steps, newest first. Any bytes may be given: what is not a page version is ErrorCode::corrupt.
 Result<void> decode_page_version(std::string_view value, Lsn lsn, std::vector<PageStep>& steps);

@@ -55,7 +55,7 @@ TEST(PageVersion, zero_page_is_one_byte) {
 
 TEST(PageVersion, steps_of_one_record_come_newest_first) {
     const std::string record = "some bytes";
-    const std::string first = encode_record(pg::PageBase::previous, Lsn{40}, std::as_bytes(std::span(record)));
+    const std::string first = encode_record(pg::PageBase::previous, Lsn{40}, Lsn{50}, std::as_bytes(std::span(record)));
     std::string value = combine_steps(first, encode_edits(pg::PageBase::previous, "e1"));
     value = combine_steps(value, encode_edits(pg::PageBase::previous, "e2"));
     std::vector<PageStep> steps;
@@ -75,7 +75,7 @@ TEST(PageVersion, any_bytes_are_decoded_or_refused) {
     const std::vector<std::string> good = {
         encode_zero_page(),
         encode_image(page_of(page_with_header(100, 8000, std::byte{7}, true))),
-        encode_record(pg::PageBase::zero, Lsn{40}, std::as_bytes(std::span(record))),
+        encode_record(pg::PageBase::zero, Lsn{40}, Lsn{100}, std::as_bytes(std::span(record))),
         encode_edits(pg::PageBase::previous, "edits"),
         combine_steps(encode_edits(pg::PageBase::previous, "a"), encode_edits(pg::PageBase::previous, "b")),
     };

@@ -45,8 +45,7 @@ rocksdb::Options database_options(const StoreResources::Options& options, rocksd
     return db;
 }
 
-rocksdb::ColumnFamilyOptions version_options(const StoreResources::Options& options,
-                                             const std::shared_ptr<rocksdb::Cache>& block_cache) {
+rocksdb::ColumnFamilyOptions version_options(const std::shared_ptr<rocksdb::Cache>& block_cache) {
     rocksdb::BlockBasedTableOptions table;
     table.block_cache = block_cache;
     table.block_size = 16 << 10;
@@ -60,9 +59,8 @@ rocksdb::ColumnFamilyOptions version_options(const StoreResources::Options& opti
     rocksdb::ColumnFamilyOptions family;
     family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
     family.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kObjectKeyBytes));
-    family.write_buffer_size = options.project_memtable_bytes;
+    family.write_buffer_size = 8ull << 20;  // images that took a version's place, and erasures
     family.max_write_buffer_number = 3;
-    family.memtable_prefix_bloom_size_ratio = 0.02;
     family.compression = rocksdb::kZSTD;
     family.compression_opts.level = 1;
     family.level_compaction_dynamic_level_bytes = true;

@@ -11,6 +11,9 @@
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
 
+#include "pageserver/page_store/branch_versions.hpp"
+#include "pageserver/page_store/page_run.hpp"
+#include "pageserver/page_store/sealer.hpp"
 #include "pageserver/page_store/store.hpp"
 
 namespace bough::pageserver {
@@ -21,15 +24,55 @@ struct StoreResources::Impl {
     std::shared_ptr<rocksdb::Cache> block_cache;
     std::shared_ptr<rocksdb::WriteBufferManager> write_buffer_manager;
     std::shared_ptr<rocksdb::RateLimiter> rate_limiter;
+    OpenBytes open_bytes;
+    std::atomic<std::uint64_t> stores_opened = 0;
+    struct {
+        std::atomic<std::uint64_t> layers_sealed = 0;
+        std::atomic<std::uint64_t> seal_failures = 0;
+        std::atomic<std::uint64_t> seal_microseconds = 0;
+        std::atomic<std::uint64_t> sealed_file_bytes = 0;
+    } counts;
+    Sealer sealer;  // last, so that its thread ends first
+
+    explicit Impl(const Options& o) : options(o), open_bytes(o.open_bytes_max), sealer(open_bytes) {}
 };
 
 struct WriteSet::Impl {
-    rocksdb::WriteBatch batch;
+    struct Entry {
+        BranchNumber branch;
+        ObjectKey object;
+        Lsn lsn;
+        std::size_t begin;  // of the value in bytes
+        std::size_t size;
+    };
+    std::vector<Entry> entries;
+    std::string bytes;
     std::map<BranchNumber, LogPosition> positions;
 };
 
+class StoreLayers;
+
 struct Cursor::Impl {
+    const StoreLayers* store = nullptr;
+    // What is looked for.
+    BranchNumber branch;
+    ObjectKey object;
+    // Where it is looked for: the layers of the branch, newest first, then the files.
+    std::shared_ptr<const Layers> layers;
+    std::size_t layer = 0;
+    const OpenLayer::Version* version = nullptr;  // null: in the files
     std::unique_ptr<rocksdb::Iterator> iterator;
+    std::uint64_t iterator_seals = 0;  // StoreLayers::seals() before it was made
+    // Of a page the iterator stands on a run: the run, and the index of the version in it.
+    PageRun run;
+    std::size_t index = 0;
+
+    // To the newest version at or below `lsn` in the layer at hand, those after it, or the files.
+    Result<bool> find_at(Lsn lsn);
+    Result<bool> seek_in_files(Lsn lsn);
+    // Into the run at the iterator, if it is at one.
+    Result<bool> enter_run(Lsn lsn);
+    Lsn lsn() const;
 };
 
 // A failed status as our Error; the file that RocksDB names stays in the message.
@@ -38,8 +81,7 @@ Error error_of_status(const rocksdb::Status& status, std::string_view doing);
 rocksdb::Options database_options(const StoreResources::Options& options, rocksdb::Env* env,
                                   const std::shared_ptr<rocksdb::WriteBufferManager>& write_buffer_manager,
                                   const std::shared_ptr<rocksdb::RateLimiter>& rate_limiter);
-rocksdb::ColumnFamilyOptions version_options(const StoreResources::Options& options,
-                                             const std::shared_ptr<rocksdb::Cache>& block_cache);
+rocksdb::ColumnFamilyOptions version_options(const std::shared_ptr<rocksdb::Cache>& block_cache);
 rocksdb::ColumnFamilyOptions metadata_options(const std::shared_ptr<rocksdb::Cache>& block_cache);
 
 }  // namespace bough::pageserver

@@ -1,6 +1,6 @@
 #include "pageserver/page_store/store.hpp"
 
-#include <atomic>
+#include <algorithm>
 #include <mutex>
 #include <vector>
 
@@ -9,14 +9,19 @@
 
 #include "bough/check.hpp"
 #include "pageserver/page_store/damage.hpp"
-#include "pageserver/page_store/rocksdb_edge.hpp"
+#include "pageserver/page_store/page_version.hpp"
+#include "pageserver/page_store/scan.hpp"
+#include "pageserver/page_store/store_layers.hpp"
 
 namespace bough::pageserver {
 namespace {
 
 constexpr const char* kMetadataFamily = "metadata";
 constexpr const char* kFormatRow = "format";
-constexpr const char* kFormatVersion = "1";
+constexpr const char* kFormatVersion = "2";
+
+// How long write() waits for room, which sealing makes; when that fails for so long there is no end of it in sight.
+constexpr auto kRoomWaitMax = std::chrono::seconds(60);
 
 Error abandoned_error() { return Error{ErrorCode::not_found, "the project was removed", {}}; }
 
@@ -35,46 +40,43 @@ rocksdb::WriteOptions durable() {
 }  // namespace
 
 struct Store::Impl {
+    explicit Impl(StoreResources& r) : resources(r) {}
+
+    StoreResources& resources;
     std::filesystem::path directory;
     std::unique_ptr<rocksdb::DB> db;
     std::unique_ptr<rocksdb::ColumnFamilyHandle> metadata;
     std::unique_ptr<rocksdb::ColumnFamilyHandle> versions;
-
-    std::atomic<bool> abandoned = false;
-    std::mutex flushing;  // one flush() at a time
-    mutable std::mutex mutex;
-    // Under mutex: what was written, and how much of it no flush has covered.
-    std::map<BranchNumber, Lsn> written;
-    std::map<BranchNumber, Lsn> flushed;
-    std::optional<std::chrono::steady_clock::time_point> dirty_since;
-    std::size_t dirty_bytes = 0;
+    std::unique_ptr<StoreLayers> layers;
+    std::mutex replacing;  // one run is being rewritten at a time
 
     ~Impl() {
+        layers.reset();
         metadata.reset();
         versions.reset();
         if (db != nullptr) db->Close().PermitUncheckedError();
     }
 
-    static Result<std::unique_ptr<Impl>> open(const std::filesystem::path& directory, StoreResources::Impl& resources,
-                                              bool create);
-    // Before a branch's first position since the store was opened: the one there came from disk and is durable.
-    Result<void> note_first_position(const Store& store, BranchNumber branch);
-    void note_write(const std::map<BranchNumber, LogPosition>& positions, std::size_t bytes);
+    static Result<std::unique_ptr<Impl>> open(const std::filesystem::path& directory, StoreResources& shared, bool create);
+    std::unique_ptr<Cursor::Impl> cursor() const;
+    Result<std::optional<LogPosition>> position_in_files(BranchNumber branch) const;
+    Result<bool> replace_in_files(BranchNumber branch, const ObjectKey& page, Lsn lsn, std::string_view image);
 };
 
-Result<std::unique_ptr<Store::Impl>> Store::Impl::open(const std::filesystem::path& directory,
-                                                       StoreResources::Impl& resources, bool create) {
-    rocksdb::Options options = database_options(resources.options, resources.env, resources.write_buffer_manager,
-                                                resources.rate_limiter);
+Result<std::unique_ptr<Store::Impl>> Store::Impl::open(const std::filesystem::path& directory, StoreResources& shared,
+                                                       bool create) {
+    StoreResources::Impl& resources = *shared.impl_;
+    rocksdb::Options options =
+        database_options(resources.options, resources.env, resources.write_buffer_manager, resources.rate_limiter);
     options.create_if_missing = create;
     options.error_if_exists = create;
     options.create_missing_column_families = create;
     // The versions are in RocksDB's default family, which is what a batch without a family goes to.
     const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
-        {rocksdb::kDefaultColumnFamilyName, version_options(resources.options, resources.block_cache)},
+        {rocksdb::kDefaultColumnFamilyName, version_options(resources.block_cache)},
         {kMetadataFamily, metadata_options(resources.block_cache)},
     };
-    auto impl = std::make_unique<Impl>();
+    auto impl = std::make_unique<Impl>(shared);
     impl->directory = directory;
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
@@ -90,27 +92,9 @@ Result<std::unique_ptr<Store::Impl>> Store::Impl::open(const std::filesystem::pa
     impl->db.reset(db);
     impl->versions.reset(handles[0]);
     impl->metadata.reset(handles[1]);
+    impl->layers = std::make_unique<StoreLayers>(*db, *handles[0], directory / "sealing", resources);
+    BOUGH_TRY(impl->layers->remove_leftovers());
     return impl;
-}
-
-Result<void> Store::Impl::note_first_position(const Store& store, BranchNumber branch) {
-    {
-        const std::lock_guard lock(mutex);
-        if (written.contains(branch)) return {};
-    }
-    BOUGH_ASSIGN(const auto position, store.position(branch));
-    const std::lock_guard lock(mutex);
-    const Lsn lsn = position ? position->lsn : Lsn{};
-    written.emplace(branch, lsn);
-    flushed.emplace(branch, lsn);
-    return {};
-}
-
-void Store::Impl::note_write(const std::map<BranchNumber, LogPosition>& positions, std::size_t bytes) {
-    const std::lock_guard lock(mutex);
-    for (const auto& [branch, position] : positions) written[branch] = position.lsn;
-    if (!dirty_since) dirty_since = std::chrono::steady_clock::now();
-    dirty_bytes += bytes;
 }
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -121,18 +105,17 @@ Store::~Store() {
 }
 
 Result<std::unique_ptr<Store>> Store::create(const std::filesystem::path& directory, StoreResources& resources) {
-    BOUGH_ASSIGN(auto impl, Impl::open(directory, *resources.impl_, /*create=*/true));
+    BOUGH_ASSIGN(auto impl, Impl::open(directory, resources, /*create=*/true));
     std::unique_ptr<Store> store(new Store(std::move(impl)));
     BOUGH_TRY(store->change_metadata({{kFormatRow, kFormatVersion}}));
     return store;
 }
 
 Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& directory, StoreResources& resources) {
-    BOUGH_ASSIGN(auto impl, Impl::open(directory, *resources.impl_, /*create=*/false));
+    BOUGH_ASSIGN(auto impl, Impl::open(directory, resources, /*create=*/false));
     std::unique_ptr<Store> store(new Store(std::move(impl)));
     BOUGH_ASSIGN(const auto format, store->metadata(kFormatRow));
-    if (!format)
-        return Error{ErrorCode::corrupt, "the page store \"" + directory.string() + "\" does not say its format", {}};
+    if (!format) return Error{ErrorCode::corrupt, "the page store \"" + directory.string() + "\" does not say its format", {}};
     if (*format != kFormatVersion)
         return Error{ErrorCode::unsupported,
                      "the page store \"" + directory.string() + "\" has format " + *format + ", this program knows format " +
@@ -141,94 +124,161 @@ Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& director
     return store;
 }
 
+Result<BranchWrite> Store::write_to(BranchNumber branch) {
+    if (impl_->layers->abandoned()) return abandoned_error();
+    return BranchWrite(*impl_->layers, impl_->layers->branch(branch));
+}
+
 Result<void> Store::write(WriteSet set) {
     if (set.empty()) return {};
-    if (impl_->abandoned) return abandoned_error();
-    for (const auto& [branch, position] : set.impl_->positions) BOUGH_TRY(impl_->note_first_position(*this, branch));
-    const std::size_t bytes = set.bytes();
-    const auto status = impl_->db->Write(unlogged(), &set.impl_->batch);
-    if (!status.ok()) return error_of_status(status, "could not write to the page store");
-    impl_->note_write(set.impl_->positions, bytes);
-    return {};
-}
-
-Result<void> Store::flush() {
-    const std::lock_guard one_at_a_time(impl_->flushing);
-    if (impl_->abandoned) return {};
-    std::map<BranchNumber, Lsn> covered;
-    std::optional<std::chrono::steady_clock::time_point> dirty_since;
-    std::size_t dirty_bytes = 0;
-    {
-        const std::lock_guard lock(impl_->mutex);
-        if (!impl_->dirty_since) return {};
-        covered = impl_->written;
-        dirty_since = std::exchange(impl_->dirty_since, std::nullopt);
-        dirty_bytes = std::exchange(impl_->dirty_bytes, 0);
+    if (!impl_->resources.wait_for_room(std::chrono::steady_clock::now() + kRoomWaitMax))
+        return Error{ErrorCode::unavailable, "the page store cannot get rid of what it holds in memory", {}};
+    auto& entries = set.impl_->entries;
+    std::ranges::stable_sort(entries, {}, &WriteSet::Impl::Entry::branch);
+    for (auto entry = entries.begin(); entry != entries.end();) {
+        const BranchNumber branch = entry->branch;
+        BOUGH_ASSIGN(auto write, write_to(branch));
+        for (; entry != entries.end() && entry->branch == branch; ++entry) {
+            const std::string_view value = std::string_view(set.impl_->bytes).substr(entry->begin, entry->size);
+            write.put(entry->object, entry->lsn, value, !has_runs(entry->object.kind) || is_base_version(value));
+        }
+        if (const auto found = set.impl_->positions.find(branch); found != set.impl_->positions.end()) {
+            write.set_position(found->second);
+            set.impl_->positions.erase(found);
+        }
     }
-    rocksdb::FlushOptions options;
-    options.wait = true;
-    options.allow_write_stall = true;
-    const auto status = impl_->db->Flush(options, impl_->versions.get());
-    const std::lock_guard lock(impl_->mutex);
-    if (!status.ok()) {
-        impl_->dirty_since = dirty_since;
-        impl_->dirty_bytes += dirty_bytes;
-        return error_of_status(status, "could not flush the page store");
-    }
-    for (const auto& [branch, lsn] : covered) {
-        Lsn& flushed = impl_->flushed[branch];
-        flushed = std::max(flushed, lsn);
+    for (const auto& [branch, position] : set.impl_->positions) {
+        BOUGH_ASSIGN(auto write, write_to(branch));
+        write.set_position(position);
     }
     return {};
 }
 
-Lsn Store::durable_lsn(BranchNumber branch) const {
-    {
-        const std::lock_guard lock(impl_->mutex);
-        if (const auto found = impl_->flushed.find(branch); found != impl_->flushed.end()) return found->second;
+Result<void> Store::flush() { return impl_->layers->flush(); }
+
+Lsn Store::durable_lsn(BranchNumber number) const { return Lsn{impl_->layers->branch(number).durable_lsn}; }
+
+std::optional<std::chrono::steady_clock::time_point> Store::dirty_since() const { return impl_->layers->dirty_since(); }
+
+std::size_t Store::dirty_bytes() const { return impl_->layers->bytes_in_layers(); }
+
+std::unique_ptr<Cursor::Impl> Store::Impl::cursor() const {
+    auto made = std::make_unique<Cursor::Impl>();
+    made->store = layers.get();
+    return made;
+}
+
+Cursor Store::cursor() const { return Cursor(impl_->cursor()); }
+
+Result<void> Store::scan(BranchNumber number, const ObjectKey& begin, const ObjectKey& end, Lsn at,
+                         std::map<ObjectKey, std::string>& found) const {
+    BOUGH_CHECK(!has_runs(begin.kind));
+    // Before the iterator is made: what leaves the layers in between is then met twice, not nowhere.
+    const auto layers = impl_->layers->branch(number).snapshot();
+    if (layers != nullptr) {
+        if (layers->open != nullptr) scan_layer(*layers->open, begin, end, at, found);
+        for (const auto& layer : layers->frozen) scan_layer(*layer, begin, end, at, found);
     }
-    // Not written since the store was opened: all there is came from disk.
-    const auto stored = position(branch);
-    return stored && *stored ? (*stored)->lsn : Lsn{};
-}
-
-std::optional<std::chrono::steady_clock::time_point> Store::dirty_since() const {
-    const std::lock_guard lock(impl_->mutex);
-    return impl_->dirty_since;
-}
-
-std::size_t Store::dirty_bytes() const {
-    const std::lock_guard lock(impl_->mutex);
-    return impl_->dirty_bytes;
-}
-
-Cursor Store::cursor() const {
-    rocksdb::ReadOptions options;
-    options.prefix_same_as_start = true;
-    auto impl = std::make_unique<Cursor::Impl>();
-    impl->iterator.reset(impl_->db->NewIterator(options, impl_->versions.get()));
-    return Cursor(std::move(impl));
-}
-
-Cursor Store::scan_cursor() const {
     rocksdb::ReadOptions options;
     options.total_order_seek = true;
-    auto impl = std::make_unique<Cursor::Impl>();
-    impl->iterator.reset(impl_->db->NewIterator(options, impl_->versions.get()));
-    return Cursor(std::move(impl));
+    const std::unique_ptr<rocksdb::Iterator> iterator(impl_->db->NewIterator(options, impl_->versions.get()));
+    return scan_files(*iterator, number, begin, end, at, found);
 }
 
-Result<std::optional<LogPosition>> Store::position(BranchNumber branch) const {
-    Cursor at = cursor();
-    BOUGH_ASSIGN(const bool found, at.seek(branch, ObjectKey::single(Kind::position), Lsn{}));
-    if (!found) return std::optional<LogPosition>{};
-    BOUGH_ASSIGN(const auto content, decode_presence(at.value()));
+Result<std::optional<LogPosition>> Store::Impl::position_in_files(BranchNumber branch) const {
+    const VersionKeyBytes key = encode_version_key(branch, ObjectKey::single(Kind::position), Lsn{});
+    std::string value;
+    const auto status = db->Get(rocksdb::ReadOptions(), versions.get(), rocksdb::Slice(key.data(), key.size()), &value);
+    if (status.IsNotFound()) return std::optional<LogPosition>{};
+    if (!status.ok()) return error_of_status(status, "could not read the page store");
+    BOUGH_ASSIGN(const auto content, decode_presence(value));
     if (!content) return std::optional<LogPosition>{};
     BOUGH_ASSIGN(const LogPosition position, decode_position(*content));
     return std::optional{position};
 }
 
+Result<std::optional<LogPosition>> Store::position(BranchNumber number) const {
+    BranchVersions& branch = impl_->layers->branch(number);
+    {
+        const std::lock_guard writing(branch.writing());
+        if (branch.written) return branch.written;
+    }
+    return impl_->position_in_files(number);
+}
+
+std::uint64_t Store::id() const { return impl_->layers->id(); }
+
+const TouchedSet& Store::touched(BranchNumber branch) const { return impl_->layers->branch(branch).touched; }
+
+bool Store::unchanged(BranchNumber number, const ObjectKey& object, Lsn since, Lsn at) const {
+    const BranchVersions& branch = impl_->layers->branch(number);
+    if (const auto layers = branch.snapshot()) {
+        const auto changed_in = [&](const OpenLayer& layer) {
+            const OpenLayer::Object* there = layer.find(object);
+            const OpenLayer::Version* version = there != nullptr ? there->newest_at(at) : nullptr;
+            return version != nullptr && version->lsn() > since;
+        };
+        if (layers->open != nullptr && changed_in(*layers->open)) return false;
+        for (const auto& layer : layers->frozen)
+            if (changed_in(*layer)) return false;
+    }
+    // Read after the layers were taken: a layer that had gone by then is below it.
+    return since.value >= branch.sealed_through;
+}
+
+Result<bool> Store::replace_by_image(BranchNumber number, const ObjectKey& page, Lsn lsn, std::string_view image) {
+    BOUGH_CHECK(has_runs(page.kind));
+    if (impl_->layers->abandoned()) return abandoned_error();
+    const auto holds = [&](const OpenLayer& layer) {
+        const OpenLayer::Object* object = layer.find(page);
+        const OpenLayer::Version* version = object != nullptr ? object->newest_at(lsn) : nullptr;
+        return version != nullptr && version->lsn() == lsn;
+    };
+    BranchVersions& branch = impl_->layers->branch(number);
+    {
+        const std::lock_guard writing(branch.writing());
+        if (branch.open_layer_if_any() != nullptr && holds(*branch.open_layer_if_any())) {
+            branch.replace(page, lsn, image);
+            return true;
+        }
+        if (const auto layers = branch.snapshot())
+            for (const auto& layer : layers->frozen)
+                if (holds(*layer)) return false;
+    }
+    // It is in no layer any more, and never will be again.
+    return impl_->replace_in_files(number, page, lsn, image);
+}
+
+// The run that holds the version becomes two: the second begins with the image.
+Result<bool> Store::Impl::replace_in_files(BranchNumber branch, const ObjectKey& page, Lsn lsn, std::string_view image) {
+    const std::lock_guard one_at_a_time(replacing);
+    const auto at = cursor();
+    at->branch = branch;
+    at->object = page;
+    BOUGH_ASSIGN(const bool found, at->seek_in_files(lsn));
+    if (!found || at->run[at->index].lsn != lsn) return false;
+    rocksdb::WriteBatch batch;
+    const auto put = [&](PageRunWriter& run) {
+        const VersionKeyBytes key = encode_version_key(branch, page, run.first());
+        std::string value;
+        run.encode(std::string_view(key.data(), key.size()), value);
+        BOUGH_CHECK(batch.Put(versions.get(), rocksdb::Slice(key.data(), key.size()), value).ok());
+    };
+    PageRunWriter before;
+    for (std::size_t i = 0; i < at->index; ++i) before.add(at->run[i].lsn, at->run[i].value);
+    if (!before.empty()) put(before);
+    PageRunWriter from;
+    from.add(lsn, image);
+    for (std::size_t i = at->index + 1; i < at->run.size(); ++i) from.add(at->run[i].lsn, at->run[i].value);
+    put(from);
+    const auto status = db->Write(unlogged(), &batch);
+    if (!status.ok()) return error_of_status(status, "could not write to the page store");
+    layers->note_unflushed();
+    return true;
+}
+
 Result<void> Store::erase_branch(BranchNumber branch) {
+    impl_->layers->drop(branch);
     constexpr auto kLowestKind = static_cast<Kind>(0);
     const auto begin = encode_version_key(branch, ObjectKey::single(kLowestKind), Lsn{~0ull});
     const auto end = encode_version_key(BranchNumber{branch.value + 1}, ObjectKey::single(kLowestKind), Lsn{~0ull});
@@ -236,21 +286,17 @@ Result<void> Store::erase_branch(BranchNumber branch) {
     const rocksdb::Slice to(end.data(), end.size());
     const auto status = impl_->db->DeleteRange(unlogged(), impl_->versions.get(), from, to);
     if (!status.ok()) return error_of_status(status, "could not erase a branch's versions");
-    impl_->note_write({}, kVersionKeyBytes * 2);
-    const std::lock_guard lock(impl_->mutex);
-    impl_->written.erase(branch);
-    impl_->flushed.erase(branch);
+    impl_->layers->note_unflushed();
     return {};
 }
 
 void Store::abandon() {
-    const std::lock_guard no_flush(impl_->flushing);
-    impl_->abandoned = true;
+    impl_->layers->abandon();
     rocksdb::CancelAllBackgroundWork(impl_->db.get(), /*wait=*/true);
 }
 
 Result<void> Store::change_metadata(const MetadataChanges& changes) {
-    if (impl_->abandoned) return abandoned_error();
+    if (impl_->layers->abandoned()) return abandoned_error();
     rocksdb::WriteBatch batch;
     for (const auto& [name, value] : changes) {
         const auto status = value ? batch.Put(impl_->metadata.get(), name, *value) : batch.Delete(impl_->metadata.get(), name);
@@ -277,6 +323,8 @@ Result<std::map<std::string, std::string>> Store::metadata_with_prefix(const std
     if (!at->status().ok()) return error_of_status(at->status(), "could not read the page store's metadata");
     return rows;
 }
+
+StoreResources& Store::resources() const { return impl_->resources; }
 
 std::uint64_t Store::bytes_on_disk() const {
     std::uint64_t bytes = 0;

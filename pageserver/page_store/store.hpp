@@ -1,8 +1,9 @@
 // A project's store: versions of pages and other objects by (branch, object, LSN), and a few metadata rows.
 //
-// Versions go to memory first and reach disk in flushes; the safekeepers' WAL is their log. Writes are atomic and keep their
-// order, so that what a crash leaves is everything up to some write and nothing of those after it. A branch's log position
-// travels in the same writes as its versions. Metadata rows are durable when the call that writes them returns.
+// Versions go to memory first, into the open layer of their branch; layers that are full, old or to be flushed are sealed: written
+// as one sorted SST file and made part of the store in one step, with the log positions that they amount to. The safekeepers' WAL
+// is their log: what a crash leaves of a branch is everything up to one of its positions. Metadata rows are durable when the call
+// that writes them returns.
 //
 // The only place that knows RocksDB.
 #pragma once
@@ -14,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +23,7 @@
 #include "bough/error.hpp"
 #include "bough/lsn.hpp"
 #include "pageserver/page_store/rows.hpp"
+#include "pageserver/page_store/touched_set.hpp"
 #include "pageserver/page_store/version_key.hpp"
 
 namespace bough::pageserver {
@@ -30,8 +33,8 @@ class StoreResources {
 public:
     struct Options {
         std::size_t block_cache_bytes = 256ull << 20;
-        std::size_t memtable_bytes_max = 512ull << 20;  // of all stores together
-        std::size_t project_memtable_bytes = 64ull << 20;
+        std::size_t open_bytes_max = 512ull << 20;  // in layers of all stores together; beyond it, ingest waits
+        std::size_t layer_bytes = 64ull << 20;      // at which a branch's open layer is sealed
         int background_threads = 2;
     };
     explicit StoreResources(Options options);
@@ -39,9 +42,24 @@ public:
     StoreResources(const StoreResources&) = delete;
     StoreResources& operator=(const StoreResources&) = delete;
 
+    const Options& options() const;
+    struct Counts {
+        std::size_t open_bytes = 0;       // in layers that are not sealed yet
+        std::uint64_t layers_sealed = 0;  // since the process began, as the rest
+        std::uint64_t seal_failures = 0;
+        std::uint64_t seal_microseconds = 0;
+        std::uint64_t sealed_file_bytes = 0;
+        std::uint64_t waits_for_room = 0;
+    };
+    Counts counts() const;
+    // Whether more may be taken in; who finds that it may not should leave the rest with its source until there is.
+    bool has_room() const;
+    bool wait_for_room(std::chrono::steady_clock::time_point deadline);
+
+    struct Impl;  // of this folder
+
 private:
     friend class Store;
-    struct Impl;
     std::unique_ptr<Impl> impl_;
 };
 
@@ -66,8 +84,32 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-// Walks versions in key order. Sees what was written before it was made. Cheap to make, holds memory: for one request. Not
-// thread-safe. Views are valid until the next move.
+class BranchVersions;
+class StoreLayers;
+
+// Writes versions of one branch, straight into its open layer. While it exists nobody else writes to the branch: it is for one
+// record, or a set that is at hand. A position that is set says that everything up to it has been put; layers end at positions.
+class BranchWrite {
+public:
+    ~BranchWrite();
+    BranchWrite(BranchWrite&&) noexcept;
+    BranchWrite& operator=(BranchWrite&&) = delete;
+
+    // `is_base`: the value needs nothing older (for kinds that have runs; others never do). Returns how many versions of the object
+    // now build on one another in the open layer.
+    std::uint32_t put(const ObjectKey& object, Lsn lsn, std::string_view value, bool is_base);
+    void set_position(LogPosition position);
+
+private:
+    friend class Store;
+    BranchWrite(StoreLayers& store, BranchVersions& branch);
+    StoreLayers* store_;
+    BranchVersions* branch_;  // null: moved from
+    std::unique_lock<std::mutex> lock_;
+};
+
+// Finds versions, wherever they are: in layers or files. Sees what was written before it was moved there. Cheap to make, holds memory:
+// for one request. Must not outlive the store. Not thread-safe. Views are valid until the next move.
 class Cursor {
 public:
     ~Cursor();
@@ -78,12 +120,6 @@ public:
     Result<bool> seek(BranchNumber branch, const ObjectKey& object, Lsn lsn);
     // After a successful seek: to the next older version of the same object on the same branch.
     Result<bool> next_older();
-
-    // For scans, on a cursor made by Store::scan_cursor(): to the first key at or after (branch, object, newest at or below
-    // lsn), which may be of another object or branch.
-    Result<bool> seek_at_or_after(BranchNumber branch, const ObjectKey& object, Lsn lsn);
-    Result<bool> next();
-    Result<VersionKey> key() const;
 
     Lsn lsn() const;
     std::string_view value() const;
@@ -106,8 +142,14 @@ public:
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
 
-    // Visible to cursors made from now on; durable after a later flush().
+    // Durable after a later flush(), or when its layer has been sealed. Waits while all stores hold too much; `unavailable` when that
+    // lasts.
     Result<void> write(WriteSet set);
+    // The same for one branch, without a copy and without waiting (StoreResources::has_room()).
+    Result<BranchWrite> write_to(BranchNumber branch);
+    // Puts the image that a page's version at exactly `lsn`, and those below it, amount to in that version's place. It need not
+    // outlive a crash. False when the version is being sealed just now, or is not there: nothing happens.
+    Result<bool> replace_by_image(BranchNumber branch, const ObjectKey& page, Lsn lsn, std::string_view image);
     // Everything written before the call is durable when it returns without an error.
     Result<void> flush();
     // How far the branch's log is in durable versions; 0/0 when it never had a position written.
@@ -115,11 +157,22 @@ public:
     std::optional<std::chrono::steady_clock::time_point> dirty_since() const;
     std::size_t dirty_bytes() const;
 
-    Cursor cursor() const;       // for seek() and next_older(): uses the bloom filters
-    Cursor scan_cursor() const;  // for seek_at_or_after() and next()
+    Cursor cursor() const;
+    // Adds to `found` the values that the objects of [begin, end), which are none with runs, have at `at` on this branch alone; those
+    // that are in it already stay.
+    Result<void> scan(BranchNumber branch, const ObjectKey& begin, const ObjectKey& end, Lsn at,
+                      std::map<ObjectKey, std::string>& found) const;
 
     // The branch's position as written last; nullopt: none.
     Result<std::optional<LogPosition>> position(BranchNumber branch) const;
+
+    // Which objects the branch has versions of, roughly (by hash_object()). Stays as long as the store.
+    const TouchedSet& touched(BranchNumber branch) const;
+    // For caches: true when the branch certainly has no version of the object in (since, at], where all versions up to `at` have been
+    // written. False when that cannot be told without a look into files.
+    bool unchanged(BranchNumber branch, const ObjectKey& object, Lsn since, Lsn at) const;
+    // The store's number among all that this process ever opened.
+    std::uint64_t id() const;
 
     // Removes all versions of the branch. Not durable before a flush.
     Result<void> erase_branch(BranchNumber branch);
@@ -135,6 +188,7 @@ public:
     Result<std::map<std::string, std::string>> metadata_with_prefix(const std::string& prefix) const;
 
     std::uint64_t bytes_on_disk() const;
+    StoreResources& resources() const;
 
 private:
     struct Impl;

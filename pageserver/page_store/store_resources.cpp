@@ -2,18 +2,32 @@
 
 namespace bough::pageserver {
 
-StoreResources::StoreResources(Options options) : impl_(std::make_unique<Impl>()) {
-    impl_->options = options;
+StoreResources::StoreResources(Options options) : impl_(std::make_unique<Impl>(options)) {
     impl_->env = rocksdb::Env::Default();
     impl_->env->SetBackgroundThreads(options.background_threads, rocksdb::Env::Priority::LOW);
     impl_->env->SetBackgroundThreads(1, rocksdb::Env::Priority::HIGH);
     impl_->block_cache = rocksdb::NewLRUCache(options.block_cache_bytes, /*num_shard_bits=*/6);
-    impl_->write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memtable_bytes_max);
+    // Only images that took a version's place, and erasures, go through memtables.
+    constexpr std::size_t kMemtableBytesMax = 64ull << 20;
+    impl_->write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(kMemtableBytesMax);
     // Compaction must leave the disk to reads and to flushes; flushes have priority inside the limiter.
     constexpr std::int64_t kBackgroundBytesPerSecond = 256ll << 20;
     impl_->rate_limiter.reset(rocksdb::NewGenericRateLimiter(kBackgroundBytesPerSecond));
 }
 
 StoreResources::~StoreResources() = default;
+
+const StoreResources::Options& StoreResources::options() const { return impl_->options; }
+
+StoreResources::Counts StoreResources::counts() const {
+    return {impl_->open_bytes.now(),         impl_->counts.layers_sealed,     impl_->counts.seal_failures,
+            impl_->counts.seal_microseconds, impl_->counts.sealed_file_bytes, impl_->open_bytes.waits()};
+}
+
+bool StoreResources::has_room() const { return impl_->open_bytes.has_room(); }
+
+bool StoreResources::wait_for_room(std::chrono::steady_clock::time_point deadline) {
+    return impl_->open_bytes.wait_for_room(deadline);
+}
 
 }  // namespace bough::pageserver

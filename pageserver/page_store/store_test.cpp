@@ -110,12 +110,12 @@ TEST_F(StoreTest, metadata_changes_together_and_lasts) {
 TEST_F(StoreTest, refuses_another_format_and_what_is_no_store) {
     {
         const auto store = *Store::create(path(), resources_);
-        ASSERT_TRUE(store->change_metadata({{"format", "2"}}).has_value());
+        ASSERT_TRUE(store->change_metadata({{"format", "3"}}).has_value());
     }
     const auto opened = Store::open(path(), resources_);
     ASSERT_FALSE(opened.has_value());
     EXPECT_EQ(opened.error().code, ErrorCode::unsupported);
-    EXPECT_NE(opened.error().message.find("format 2"), std::string::npos);
+    EXPECT_NE(opened.error().message.find("format 3"), std::string::npos);
     EXPECT_FALSE(Store::open(directory_.path() / "nothing", resources_).has_value());
     EXPECT_FALSE(Store::create(path(), resources_).has_value()) << "a store is never made over another";
 }

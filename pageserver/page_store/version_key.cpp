@@ -50,9 +50,7 @@ ObjectKey ObjectKey::replication_origin(std::uint16_t origin) { return {Kind::re
 
 ObjectKey ObjectKey::single(Kind kind) { return {kind, 0, 0, 0, 0, 0}; }
 
-pg::RelationFork ObjectKey::relation_fork() const {
-    return {{tablespace, database, object}, static_cast<pg::Fork>(fork)};
-}
+pg::RelationFork ObjectKey::relation_fork() const { return {{tablespace, database, object}, static_cast<pg::Fork>(fork)}; }
 
 VersionKeyBytes encode_version_key(BranchNumber branch, const ObjectKey& object, Lsn lsn) {
     VersionKeyBytes bytes;
@@ -75,8 +73,7 @@ std::optional<VersionKey> decode_version_key(std::string_view bytes) {
     VersionKey key;
     key.branch.value = get_u32(at);
     const auto kind = static_cast<std::uint8_t>(*at++);
-    if (kind < static_cast<std::uint8_t>(Kind::position) || kind > static_cast<std::uint8_t>(Kind::commit_time))
-        return std::nullopt;
+    if (kind < static_cast<std::uint8_t>(Kind::position) || kind > static_cast<std::uint8_t>(Kind::touched)) return std::nullopt;
     key.object.kind = static_cast<Kind>(kind);
     key.object.tablespace = get_u32(at);
     key.object.database = get_u32(at);

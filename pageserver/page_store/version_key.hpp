@@ -30,12 +30,16 @@ enum class Kind : std::uint8_t {
     tablespace = 6,    // where its link points
     slru_segment = 7,  // length in pages
     slru_page = 8,
-    two_phase = 9,     // the state file of a prepared transaction
+    two_phase = 9,  // the state file of a prepared transaction
     replication_origin = 10,
     counters = 11,
     parameters = 12,
     commit_time = 13,  // of a commit later than all before it
+    touched = 14,      // which objects the branch has versions of (touched_set.hpp); has one row, at LSN 0
 };
+
+// Kinds that are pages: their versions are changes as well as whole states, and several lie together in a run (page_run.hpp).
+constexpr bool has_runs(Kind kind) { return kind == Kind::page || kind == Kind::slru_page; }
 
 // A thing that has versions. Sorts by its fields in order, as do the encoded keys.
 struct ObjectKey {
@@ -57,7 +61,7 @@ struct ObjectKey {
     static ObjectKey slru_page(pg::Slru slru, std::uint32_t page);
     static ObjectKey two_phase(std::uint32_t xid);
     static ObjectKey replication_origin(std::uint16_t origin);
-    // The kinds with a single object: position, counters, parameters, commit_time.
+    // The kinds with a single object: position, counters, parameters, commit_time, touched.
     static ObjectKey single(Kind kind);
 
     // Of a page or fork_length key.

@@ -18,6 +18,8 @@ namespace {
 // One request to redo carries at most this much of one page's history; the rest follows in the next round.
 constexpr std::size_t kRoundBytesMax = 1 << 20;
 constexpr std::size_t kRoundRecordsMax = 4096;
+// Images of a request for more pages than this are not kept in the cache.
+constexpr std::size_t kKeptImagesMax = 16;
 
 pg::Page page_at(std::span<std::byte> out, std::size_t index) {
     return out.subspan(index * pg::kPageBytes).first<pg::kPageBytes>();
@@ -39,7 +41,8 @@ std::string describe(const Branch& branch, const ObjectKey& object) {
                               std::to_string(object.object) + " fork " + std::to_string(object.fork) + " block " +
                               std::to_string(object.block);
     return "branch " + branch.name() + ": " +
-           (object.kind == Kind::page ? "page " + place : "SLRU " + std::to_string(object.object) + " page " + std::to_string(object.block));
+           (object.kind == Kind::page ? "page " + place
+                                      : "SLRU " + std::to_string(object.object) + " page " + std::to_string(object.block));
 }
 
 }  // namespace
@@ -52,13 +55,16 @@ struct PageReader::Chain {
     std::size_t index = 0;  // of the page in the output
     // Newest first; taken from the back. Their bytes are in the arena.
     std::pmr::vector<PageStep> steps;
-    std::size_t length = 0;   // of steps before any were taken
+    std::size_t length = 0;  // of steps before any were taken
     enum class Content : std::uint8_t { zeros, base, output };
     Content content = Content::zeros;  // where the page is as it is before the remaining steps
     std::byte* base = nullptr;         // a page in the arena, once needed
     bool used_redo = false;
     BranchNumber newest_branch;
     Lsn newest_lsn;
+    Lsn newest_at;  // up to where that is the branch's newest
+    bool look_in_cache = true;
+    bool from_cache = false;  // the page is in the output
 
     bool done() const { return steps.empty(); }
 
@@ -80,6 +86,31 @@ struct PageReader::Chain {
     }
 };
 
+Result<bool> PageReader::find_newest(VersionWalk& walk, const Branch& branch, const ObjectKey& object, pg::Page out,
+                                     Chain& chain) {
+    while (walk.to_candidate()) {
+        const Lsn bound = walk.bound();
+        const PageCache::Key key{branch.store().id(), walk.branch().number(), object};
+        const auto unchanged = [&](Lsn since) { return branch.store().unchanged(key.branch, object, since, bound); };
+        if (chain.look_in_cache && cache_.get(key, bound, out, unchanged)) {
+            chain.from_cache = true;
+            return true;
+        }
+        BOUGH_ASSIGN(const bool found, walk.seek_in_candidate());
+        if (!found) continue;
+        chain.newest_at = bound;
+        return true;
+    }
+    return false;
+}
+
+std::optional<Lsn> PageReader::kept_version(const Branch& branch, Chain& chain) {
+    std::array<std::byte, pg::kPageBytes> page;
+    const auto kept = cache_.get_below({branch.store().id(), chain.newest_branch, chain.object}, chain.newest_lsn, page);
+    if (kept) std::ranges::copy(page, chain.base_page().begin());
+    return kept;
+}
+
 Result<void> PageReader::collect(const Branch& branch, const ObjectKey& object, Lsn at, Cursor& cursor, pg::Page out,
                                  Chain& chain) {
     chain.object = object;
@@ -87,9 +118,12 @@ Result<void> PageReader::collect(const Branch& branch, const ObjectKey& object, 
     std::vector<PageStep> decoded;
     VersionWalk walk(cursor, branch, object, at);
     bool newest = true;
+    std::optional<Lsn> kept;  // version that is in chain.base_page()
     while (true) {
-        BOUGH_ASSIGN(const bool found, walk.next());
-        if (!found) {
+        const Result<bool> found = newest ? find_newest(walk, branch, object, out, chain) : walk.next();
+        if (!found) return found.error().within(describe(branch, object));
+        if (chain.from_cache) return {};
+        if (!*found) {
             if (newest && object.kind == Kind::slru_page) return {};
             return Error{ErrorCode::corrupt, describe(branch, object) + " has no beginning below " + at.to_string(), {}};
         }
@@ -97,12 +131,21 @@ Result<void> PageReader::collect(const Branch& branch, const ObjectKey& object, 
             chain.newest_branch = walk.branch().number();
             chain.newest_lsn = walk.lsn();
             newest = false;
+            // A page that goes on being changed is not made from its beginning each time.
+            if (chain.look_in_cache && !is_base_version(walk.value())) kept = kept_version(branch, chain);
+        }
+        if (kept && walk.branch().number() == chain.newest_branch && walk.lsn() <= *kept) {
+            chain.content = Chain::Content::base;
+            return {};
         }
         decoded.clear();
         if (const auto parsed = decode_page_version(walk.value(), walk.lsn(), decoded); !parsed)
             return parsed.error().within(describe(branch, object) + " at " + walk.lsn().to_string());
         for (PageStep& step : decoded) {
-            if (step.type == PageStep::Type::zero) return {};
+            if (step.type == PageStep::Type::zero) {
+                chain.content = Chain::Content::zeros;
+                return {};
+            }
             if (step.type == PageStep::Type::image) {
                 chain.content = chain.done() ? Chain::Content::output : Chain::Content::base;
                 step.write_page(chain.done() ? out : chain.base_page());
@@ -163,24 +206,33 @@ void PageReader::take_records(Chain& chain, std::vector<RedoRecord>& records) {
 }
 
 Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor,
-                                                  std::span<std::byte> out, Lsn at) {
+                                                  std::span<std::byte> out, Lsn at, bool look_in_cache) {
     std::pmr::monotonic_buffer_resource arena;
     std::vector<Chain> chains;
+    Source dearest = Source::cache;
     for (std::size_t i = 0; i < pages.size(); ++i) {
         Chain chain(&arena);
         chain.index = i;
+        chain.look_in_cache = look_in_cache;
         BOUGH_TRY(collect(branch, pages[i], at, cursor, page_at(out, i), chain));
         chain.length = chain.steps.size();
         if (!chain.done()) {
             chains.push_back(std::move(chain));
             continue;
         }
+        if (chain.from_cache) {
+            metrics_.pages_from_cache.fetch_add(1, std::memory_order_relaxed);
+            continue;
+        }
         chain.move_to(page_at(out, i));
+        dearest = Source::image;
         metrics_.pages_from_image.fetch_add(1, std::memory_order_relaxed);
+        // Who reads ahead in bulk keeps the pages himself.
+        if (pages.size() <= kKeptImagesMax) keep(branch, chain, page_at(out, i));
     }
     BOUGH_TRY(rebuild(branch, chains, out));
-    Source dearest = Source::image;
     for (const Chain& chain : chains) {
+        keep(branch, chain, page_at(out, chain.index));
         dearest = std::max(dearest, chain.used_redo ? Source::redo : Source::edits);
         (chain.used_redo ? metrics_.pages_from_redo : metrics_.pages_from_edits).fetch_add(1, std::memory_order_relaxed);
         if (chain.length > kChainStepsMax) write_back(branch, chain, page_at(out, chain.index));
@@ -188,15 +240,29 @@ Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::spa
     return dearest;
 }
 
+void PageReader::keep(const Branch& branch, const Chain& chain, pg::ConstPage page) {
+    if (!chain.newest_lsn.valid()) return;  // an SLRU page that no version tells of
+    cache_.put({branch.store().id(), chain.newest_branch, chain.object}, {chain.newest_lsn, chain.newest_at}, page);
+}
+
+Result<std::optional<std::uint32_t>> PageReader::fork_length(const Branch& branch, const pg::RelationFork& fork, Lsn at,
+                                                             Cursor& cursor) {
+    // Of the branch itself nothing is known below where it began; there its parent is asked.
+    if (at < branch.row().start.lsn) return read_fork_length(cursor, branch, fork, at);
+    const PageCache::Key key{branch.store().id(), branch.number(), ObjectKey::fork_length(fork)};
+    const auto unchanged = [&](Lsn since) { return branch.store().unchanged(key.branch, key.object, since, at); };
+    if (const auto known = lengths_.get(key, at, unchanged)) return *known;
+    BOUGH_ASSIGN(const auto length, read_fork_length(cursor, branch, fork, at));
+    lengths_.put(key, at, at, length);
+    return length;
+}
+
 void PageReader::write_back(const Branch& branch, const Chain& chain, pg::ConstPage page) {
     // The image says what the versions up to this one amount to, so it may take this one's place; those below stay for reads
     // at earlier positions.
-    WriteSet set;
-    set.put(chain.newest_branch, chain.object, chain.newest_lsn, encode_image(page));
-    if (const auto written = branch.store().write(std::move(set)); !written) {
-        spdlog::warn("{}: could not store an image: {}", describe(branch, chain.object), written.error().to_string());
-        return;
-    }
+    const auto written = branch.store().replace_by_image(chain.newest_branch, chain.object, chain.newest_lsn, encode_image(page));
+    if (!written) spdlog::warn("{}: could not store an image: {}", describe(branch, chain.object), written.error().to_string());
+    if (!written || !*written) return;
     metrics_.images_written_back.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -209,7 +275,8 @@ Result<void> PageReader::read(const Branch& branch, const pg::RelationFork& fork
         metrics_.failures.fetch_add(1, std::memory_order_relaxed);
         return source.error();
     }
-    LatencyHistogram& histogram = *source == Source::redo    ? metrics_.latency_redo
+    LatencyHistogram& histogram = *source == Source::cache   ? metrics_.latency_cache
+                                  : *source == Source::redo  ? metrics_.latency_redo
                                   : *source == Source::edits ? metrics_.latency_edits
                                                              : metrics_.latency_image;
     histogram.add(std::chrono::steady_clock::now() - begun);
@@ -220,7 +287,7 @@ Result<PageReader::Source> PageReader::read_fork(const Branch& branch, const pg:
                                                  std::span<std::byte> out, Lsn at) {
     const std::size_t pages = out.size() / pg::kPageBytes;
     Cursor cursor = branch.store().cursor();
-    BOUGH_ASSIGN(const auto length, read_fork_length(cursor, branch, fork, at));
+    BOUGH_ASSIGN(const auto length, fork_length(branch, fork, at, cursor));
     const std::uint32_t end = length.value_or(0);
     const std::size_t there = first < end ? std::min<std::size_t>(pages, end - first) : 0;
     if (there < pages) {
@@ -228,10 +295,10 @@ Result<PageReader::Source> PageReader::read_fork(const Branch& branch, const pg:
         metrics_.pages_beyond_end.fetch_add(pages - there, std::memory_order_relaxed);
         if (!length)
             spdlog::debug("branch {}: read of {}/{}/{} fork {}, which is not there at {}", branch.name(),
-                          fork.relation.tablespace, fork.relation.database, fork.relation.number,
-                          static_cast<int>(fork.fork), at.to_string());
+                          fork.relation.tablespace, fork.relation.database, fork.relation.number, static_cast<int>(fork.fork),
+                          at.to_string());
     }
-    if (there == 0) return Source::image;
+    if (there == 0) return Source::cache;
     return read_pages(branch, consecutive(ObjectKey::page({fork, first}), there), cursor, out, at);
 }
 
@@ -248,7 +315,7 @@ Result<void> PageReader::cut_chains(const Branch& branch, std::span<const Object
     BOUGH_CHECK(pages.size() <= kPagesPerCut);
     std::vector<std::byte> out(pages.size() * pg::kPageBytes);
     Cursor cursor = branch.store().cursor();
-    const auto source = read_pages(branch, pages, cursor, out, at);
+    const auto source = read_pages(branch, pages, cursor, out, at, /*look_in_cache=*/false);
     if (!source) return source.error();
     return {};
 }

@@ -11,8 +11,11 @@
 #include "bough/error.hpp"
 #include "bough/lsn.hpp"
 #include "pageserver/branching/branch.hpp"
+#include "pageserver/branching/view.hpp"
 #include "pageserver/page_store/page_version.hpp"
 #include "pageserver/read/latency_histogram.hpp"
+#include "pageserver/read/length_cache.hpp"
+#include "pageserver/read/page_cache.hpp"
 #include "pageserver/read/page_redo.hpp"
 #include "pg/page_tag.hpp"
 
@@ -20,6 +23,7 @@ namespace bough::pageserver {
 
 // Counts since the process began. Thread-safe.
 struct PageReaderMetrics {
+    std::atomic<std::uint64_t> pages_from_cache{0};
     std::atomic<std::uint64_t> pages_from_image{0};
     std::atomic<std::uint64_t> pages_from_edits{0};
     std::atomic<std::uint64_t> pages_from_redo{0};
@@ -28,18 +32,23 @@ struct PageReaderMetrics {
     std::atomic<std::uint64_t> images_written_back{0};
     std::atomic<std::uint64_t> failures{0};
     // Of requests for pages of relations, by the dearest thing that one of their pages took.
+    LatencyHistogram latency_cache;
     LatencyHistogram latency_image;
     LatencyHistogram latency_edits;
     LatencyHistogram latency_redo;
 };
 
-// Thread-safe; takes no lock of its own. Callers see to it that the branch is readable at the LSN (Branch::readable_at).
+// Thread-safe; takes no locks but those of its caches' shards. Callers see to it that the branch is readable at the LSN (Branch::readable_at).
 class PageReader {
 public:
     // Chains longer than this are cut: the page is stored back as an image in the place of its newest version read.
     static constexpr std::size_t kChainStepsMax = 64;
 
-    PageReader(PageRedo& redo, PageReaderMetrics& metrics) : redo_(redo), metrics_(metrics) {}
+    // `cache_bytes`: of pages that are kept as they were made; 0: none are.
+    PageReader(PageRedo& redo, PageReaderMetrics& metrics, std::size_t cache_bytes = 0)
+        : redo_(redo), metrics_(metrics), cache_(cache_bytes) {}
+
+    std::uint64_t cached_bytes() const { return cache_.bytes(); }
 
     // Blocks [first, first + pages) of the fork, where `out` has pages * kPageBytes bytes. Blocks at or beyond the fork's end
     // are zeros, and so is a fork that does not exist. Errors: corrupt, io, what redo says.
@@ -55,20 +64,28 @@ public:
 
 private:
     struct Chain;
-    enum class Source { image, edits, redo };
+    enum class Source { cache, image, edits, redo };
     // Fills `out` from the newest image, or leaves in `chain` what is to be done on top of it.
     Result<void> collect(const Branch& branch, const ObjectKey& object, Lsn at, Cursor& cursor, pg::Page out, Chain& chain);
+    // To the newest version, or to the page in the cache: chain.from_cache.
+    // An earlier version of the page that is in the cache, put into the chain's base.
+    std::optional<Lsn> kept_version(const Branch& branch, Chain& chain);
+    Result<bool> find_newest(VersionWalk& walk, const Branch& branch, const ObjectKey& object, pg::Page out, Chain& chain);
     Result<void> rebuild(const Branch& branch, std::span<Chain> chains, std::span<std::byte> out);
     static void take_records(Chain& chain, std::vector<RedoRecord>& records);
+    Result<std::optional<std::uint32_t>> fork_length(const Branch& branch, const pg::RelationFork& fork, Lsn at, Cursor& cursor);
+    void keep(const Branch& branch, const Chain& chain, pg::ConstPage page);
     Result<Source> read_fork(const Branch& branch, const pg::RelationFork& fork, std::uint32_t first, std::span<std::byte> out,
                              Lsn at);
-    // The pages need not lie next to one another; `out` has room for as many.
+    // The pages need not lie next to one another; `out` has room for as many. Without `look_in_cache` they are all made anew.
     Result<Source> read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor, std::span<std::byte> out,
-                              Lsn at);
+                              Lsn at, bool look_in_cache = true);
     void write_back(const Branch& branch, const Chain& chain, pg::ConstPage page);
 
     PageRedo& redo_;
     PageReaderMetrics& metrics_;
+    PageCache cache_;
+    LengthCache lengths_;
 };
 
 }  // namespace bough::pageserver

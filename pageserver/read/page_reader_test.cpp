@@ -35,9 +35,8 @@ protected:
         return start + 64;
     }
     Lsn write_record(const pg::PageTag& tag, const std::string& bytes) {
-        return write([&](pg::ChangeSink& sink) {
-            sink.page_record(tag, pg::PageBase::previous, std::as_bytes(std::span(bytes)));
-        });
+        return write(
+            [&](pg::ChangeSink& sink) { sink.page_record(tag, pg::PageBase::previous, std::as_bytes(std::span(bytes))); });
     }
     std::vector<std::byte> read(const pg::PageTag& tag, Lsn at) {
         std::vector<std::byte> page(pg::kPageBytes);
@@ -76,6 +75,38 @@ TEST_F(PageReaderTest, a_long_chain_is_cut_once_and_every_version_stays_as_it_wa
     for (std::size_t i = 0; i < lsns.size(); ++i) EXPECT_EQ(read({kFork, 0}, lsns[i]), expected[i]) << i;
     EXPECT_GT(metrics_.images_written_back, 1u);
     for (std::size_t i = 0; i < lsns.size(); ++i) EXPECT_EQ(read({kFork, 0}, lsns[i]), expected[i]) << i;
+}
+
+TEST_F(PageReaderTest, a_kept_page_is_brought_forward_by_what_came_after_it) {
+    PageReader cached(redo_, metrics_, 8 << 20);
+    std::vector<std::vector<std::byte>> expected;
+    std::vector<Lsn> lsns;
+    std::vector<std::byte> page(pg::kPageBytes);
+    const auto read_at = [&](Lsn at) {
+        std::vector<std::byte> got(pg::kPageBytes);
+        EXPECT_TRUE(cached.read(*branch_, kFork, 0, got, at).has_value());
+        return got;
+    };
+    for (int i = 0; i < 30; ++i) {
+        const std::string bytes = "record " + std::to_string(i);
+        const Lsn start = writer_->finished().lsn;
+        lsns.push_back(write_record({kFork, 0}, bytes));
+        write_record({kFork, 1}, "another page");
+        fake_apply(pg::Page(page.data(), pg::kPageBytes), {start, lsns.back(), std::as_bytes(std::span(bytes))});
+        expected.push_back(page);
+        ASSERT_TRUE(writer_->commit().has_value());
+        const auto applied = redo_.records.load();
+        EXPECT_EQ(read_at(branch_->ingest_lsn()), page);
+        EXPECT_EQ(redo_.records, applied + 1) << "only the record that is new";
+        EXPECT_EQ(read_at(branch_->ingest_lsn()), page);
+        EXPECT_EQ(redo_.records, applied + 1);
+        if (i % 10 == 9) {
+            ASSERT_TRUE(branch_->store().flush().has_value());
+        }
+    }
+    for (std::size_t i = 0; i < lsns.size(); ++i) EXPECT_EQ(read_at(lsns[i]), expected[i]) << i;
+    EXPECT_EQ(read_at(branch_->ingest_lsn()), page);
+    EXPECT_GT(metrics_.pages_from_cache, 0u);
 }
 
 TEST_F(PageReaderTest, records_and_edits_apply_in_their_order) {
@@ -119,6 +150,70 @@ TEST_F(PageReaderTest, a_page_without_a_beginning_is_an_error_not_zeros) {
     ASSERT_TRUE(branch_->store().write(std::move(set)).has_value());
     std::vector<std::byte> page(pg::kPageBytes);
     EXPECT_EQ(reader_.read(*branch_, kFork, 1, page, kScriptStart.lsn).error().code, ErrorCode::corrupt);
+}
+
+// Every branch of a long chain writes a page of its own, and one that its descendants write again; before and after a restart.
+TEST_F(PageReaderTest, pages_are_found_through_many_ancestors_whichever_of_them_has_them) {
+    constexpr std::uint32_t kDepth = 3 * AncestorSkip::kAncestors + 5;
+    const auto page = [](std::uint32_t content) {
+        std::vector<std::byte> bytes(pg::kPageBytes);
+        std::memcpy(bytes.data() + 100, &content, sizeof(content));
+        return bytes;
+    };
+    const auto name = [](std::uint32_t depth) { return *BranchId::parse("b" + std::to_string(depth)); };
+    const auto put = [&](WriteSet& set, const Branch& branch, std::uint32_t block, Lsn lsn, std::uint32_t content) {
+        const auto bytes = page(content);
+        set.put(branch.number(), ObjectKey::page({kFork, block}), lsn, encode_image(pg::ConstPage(bytes.data(), pg::kPageBytes)));
+    };
+    LogPosition end = kScriptStart;
+    std::shared_ptr<Branch> branch = branch_;
+    for (std::uint32_t depth = 0; depth <= kDepth; ++depth) {
+        if (depth > 0) branch = *project_->create_branch(name(depth), name(depth - 1), end);
+        // Every third writes nothing, and every seventh goes on after its child has begun.
+        if (depth % 3 == 2) continue;
+        WriteSet set;
+        const LogPosition written{end.lsn + 64, end.lsn};
+        if (depth == 0) set.put(branch->number(), ObjectKey::fork_length(kFork), written.lsn, encode_length(kDepth + 1));
+        if (depth == 0)
+            for (std::uint32_t block = 0; block <= kDepth; ++block) put(set, *branch, block, written.lsn, 1'000'000 + block);
+        put(set, *branch, depth, Lsn{written.lsn.value}, 2'000'000 + depth);
+        put(set, *branch, kDepth, written.lsn, depth);
+        set.set_position(branch->number(), written);
+        ASSERT_TRUE(branch->store().write(std::move(set)).has_value());
+        branch->publish(written);
+        end = written;
+        if (depth % 7 == 0) {
+            WriteSet later;
+            const LogPosition more{written.lsn + 640'000, written.lsn};
+            put(later, *branch, 1, more.lsn, 3'000'000);
+            later.set_position(branch->number(), more);
+            ASSERT_TRUE(branch->store().write(std::move(later)).has_value());
+            branch->publish(more);
+        }
+    }
+    for (const bool restarted : {false, true}) {
+        if (restarted) {
+            writer_.reset();
+            branch.reset();
+            branch_.reset();
+            project_.reset();
+            project_ = *open_script_project(directory_.path(), resources_);
+        }
+        PageReader cached(redo_, metrics_, 8 << 20);
+        for (const std::uint32_t depth : {1u, 31u, 32u, 33u, 64u, kDepth}) {
+            const auto reading = *project_->branch(name(depth));
+            for (int round = 0; round < 2; ++round)
+                for (std::uint32_t block = 0; block < kDepth; ++block) {
+                    std::vector<std::byte> got(pg::kPageBytes);
+                    // As its child of the same LSN would see it, where it went on itself.
+                    const Lsn at = std::min(reading->ingest_lsn(), end.lsn);
+                    ASSERT_TRUE(cached.read(*reading, kFork, block, got, at).has_value());
+                    const bool own = block <= depth && block % 3 != 2;
+                    EXPECT_EQ(got, page(own ? 2'000'000 + block : 1'000'000 + block))
+                        << depth << " " << block << " " << restarted;
+                }
+        }
+    }
 }
 
 TEST_F(PageReaderTest, hot_pages_get_images_without_being_read) {

@@ -21,7 +21,8 @@ Result<std::shared_ptr<Project>> open_script_project(const std::filesystem::path
 
 class ScriptRunner {
 public:
-    explicit ScriptRunner(std::shared_ptr<Project> project) : project_(std::move(project)), reader_(redo_, metrics_) {}
+    explicit ScriptRunner(std::shared_ptr<Project> project)
+        : project_(std::move(project)), reader_(redo_, metrics_, kCacheBytes) {}
 
     // Steps that the project has behind it are passed over, so that an interrupted run can be taken up. Commits and flushes
     // now and then, as `random` says; all is committed at the end.
@@ -36,6 +37,8 @@ public:
     void expect_equal(std::size_t branch, const ModelState& expected, Lsn lsn);
 
 private:
+    // Two pages a shard: pages come and go.
+    static constexpr std::size_t kCacheBytes = 1 << 20;
     Result<void> commit_all();
     void expect_pages(const Branch& branch, const ModelState& expected, Lsn lsn);
     void expect_slrus(const Branch& branch, const ModelState& expected, Lsn lsn);

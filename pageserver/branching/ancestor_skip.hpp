@@ -1,0 +1,21 @@
+// Passing over many ancestors of a branch at once.
+#pragma once
+
+#include "bough/lsn.hpp"
+#include "pageserver/page_store/touched_set.hpp"
+
+namespace bough::pageserver {
+
+class Branch;
+
+// Of a branch: what its next kAncestorsPerSkip ancestors have versions of, together. An object that is not in it is looked for from
+// `to` on, at or below `start`.
+struct AncestorSkip {
+    static constexpr unsigned kAncestors = 32;
+
+    TouchedSet touched;
+    const Branch* to = nullptr;  // beyond the ancestors passed over; never null
+    Lsn start;                   // the earliest of the LSNs where the branches on the way began
+};
+
+}  // namespace bough::pageserver

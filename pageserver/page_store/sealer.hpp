@@ -1,0 +1,56 @@
+// Private to this folder: the thread that seals layers when they are full, or when all stores together hold too much.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "pageserver/page_store/open_bytes.hpp"
+
+namespace bough::pageserver {
+
+// Stores register themselves. Thread-safe.
+class Sealer {
+public:
+    // What it needs of a store; called from its thread.
+    class Sealed {
+    public:
+        virtual ~Sealed() = default;
+        // The frozen layers, or the open ones too. False: could not, is to be tried again later.
+        virtual bool seal(bool open_ones_too) = 0;
+        virtual std::size_t bytes_in_layers() const = 0;
+    };
+
+    explicit Sealer(OpenBytes& open_bytes);
+    ~Sealer();
+    Sealer(const Sealer&) = delete;
+    Sealer& operator=(const Sealer&) = delete;
+
+    void add(Sealed& store);
+    // Returns when the store is not being sealed and will not be again.
+    void remove(Sealed& store);
+    // The store has frozen layers.
+    void request(Sealed& store);
+
+private:
+    struct Entry {
+        Sealed* store;
+        bool requested = false;
+    };
+    void run(const std::stop_token& stop);
+    // Marks the store to seal next as busy, and says whether its open layers go too; null after a while without any.
+    std::pair<Sealed*, bool> next(const std::stop_token& stop);
+    void finish(const std::stop_token& stop, bool sealed);
+    Sealed* largest();
+
+    OpenBytes& open_bytes_;
+    std::mutex mutex_;
+    std::condition_variable_any changed_;
+    std::vector<Entry> stores_;  // under mutex_
+    Sealed* busy_ = nullptr;     // under mutex_
+    std::jthread thread_;
+};
+
+}  // namespace bough::pageserver
