@@ -32,6 +32,7 @@ struct Options {
     unsigned threads = 0;
     std::size_t block_cache_mb = 256;
     std::size_t open_layers_mb = 512;
+    std::size_t layer_kb = 64 << 10;
     std::size_t page_cache_mb = 128;
     std::string log_level = "info";
 };
@@ -128,6 +129,7 @@ Result<void> run(Options options, const sigset_t& signals) {
     StoreResources::Options store_options;
     store_options.block_cache_bytes = options.block_cache_mb << 20;
     store_options.open_bytes_max = options.open_layers_mb << 20;
+    store_options.layer_bytes = options.layer_kb << 10;
     StoreResources resources(store_options);
     BOUGH_ASSIGN(const auto projects, Projects::open(options.data_dir, resources));
     BOUGH_ASSIGN(const auto service, PageService::start(std::move(service_options), *projects, reader));
@@ -186,6 +188,10 @@ int main(int argc, char** argv) {
     app.add_option("--open-layers-mb", options.open_layers_mb,
                    "Versions kept in memory before they are sealed, of all projects together; beyond it, ingest waits")
         ->capture_default_str()
+        ->check(CLI::Range(16, 1 << 20));
+    app.add_option("--layer-kb", options.layer_kb, "Versions of one branch kept in memory before they are sealed")
+        ->capture_default_str()
+        ->envname("BOUGH_PAGESERVER_LAYER_KB")
         ->check(CLI::Range(16, 1 << 20));
     app.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")
         ->capture_default_str()

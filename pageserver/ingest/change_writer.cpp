@@ -117,8 +117,12 @@ void ChangeWriter::drop_record() {
 
 Result<void> ChangeWriter::commit() {
     BOUGH_CHECK(changes_.empty());
-    if (failure_) return *failure_;
-    if (pending_records_ == 0) return {};
+    // Also what was finished before something went wrong: it may be durable already, and its WAL gone.
+    if (pending_records_ != 0) publish_finished();
+    return failure_ ? Result<void>(*failure_) : Result<void>();
+}
+
+void ChangeWriter::publish_finished() {
     pending_records_ = 0;
     pending_bytes_ = 0;
     branch_.publish(finished_);
@@ -130,7 +134,6 @@ Result<void> ChangeWriter::commit() {
         recent_lengths_.fill({});
     }
     if (changes_of_pages_.size() > kPagesCountedMax) changes_of_pages_.clear();
-    return {};
 }
 
 bool ChangeWriter::write_finished() {

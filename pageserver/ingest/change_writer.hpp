@@ -33,7 +33,7 @@ public:
     void finish_record();
     // Instead, when they could not all be given: nothing of it remains, and no further record may follow.
     void drop_record();
-    // Publishes the position: what is finished can be read.
+    // Publishes the position: what is finished can be read, also when this gives the failure of what came after it.
     Result<void> commit();
 
     // Pages that were changed very often since they were last asked for here, or since an image; only what is committed.
@@ -96,6 +96,7 @@ private:
     // `changes`: of the page since its last base in the open layer.
     void note_changes(const ObjectKey& page, std::uint32_t changes);
     void fail(const Error& error);
+    void publish_finished();
     // Everything of the records before the current one is in the store when this returns true.
     bool write_finished();
 

@@ -88,7 +88,7 @@ Result<void> run(const std::filesystem::path& work, const std::filesystem::path&
     const auto start = std::chrono::steady_clock::now();
     for (std::size_t at = 0; at < log.size(); at += kMessageBytes) {
         BOUGH_TRY(ingest->feed(std::as_bytes(std::span(std::string_view(log).substr(at, kMessageBytes)))));
-        resources.wait_for_room(std::chrono::steady_clock::now() + std::chrono::seconds(60));
+        project->store().wait_for_room(std::chrono::steady_clock::now() + std::chrono::seconds(60));
     }
     BOUGH_TRY(ingest->commit());
     const std::chrono::duration<double> readable = std::chrono::steady_clock::now() - start;

@@ -116,9 +116,9 @@ Result<void> WalFollower::stream(ReplicationClient& client, Ingest& ingest) {
             status_wanted = false;
         }
         // What is not read from the socket stays with the WAL service.
-        if (!branch_->store().resources().has_room()) {
+        if (!branch_->store().has_room()) {
             BOUGH_TRY(ingest.commit());
-            branch_->store().resources().wait_for_room(std::min(next_status, Clock::now() + kRoomLookInterval));
+            branch_->store().wait_for_room(std::min(next_status, Clock::now() + kRoomLookInterval));
             continue;
         }
         const auto wait = dry ? std::chrono::ceil<std::chrono::milliseconds>(next_status - Clock::now()) : 0ms;

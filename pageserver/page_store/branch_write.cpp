@@ -25,6 +25,8 @@ std::uint32_t BranchWrite::put(const ObjectKey& object, Lsn lsn, std::string_vie
 }
 
 void BranchWrite::set_position(LogPosition position) {
+    // Of what is below a position that was written the WAL may be dropped at any time.
+    BOUGH_CHECK(!branch_->written || position.lsn >= branch_->written->lsn);
     branch_->written = position;
     branch_->open_layer().set_position(position);
     if (store_->is_full(branch_->open_layer())) store_->layer_is_full(*branch_);

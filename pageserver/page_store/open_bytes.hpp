@@ -18,19 +18,24 @@ public:
     void add(std::size_t bytes) { bytes_.fetch_add(bytes, std::memory_order_relaxed); }
     void subtract(std::size_t bytes) {
         bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+        wake();
+    }
+    // Those who wait look again.
+    void wake() {
         const std::lock_guard lock(mutex_);
-        shrunk_.notify_all();
+        changed_.notify_all();
     }
 
     std::size_t now() const { return bytes_.load(std::memory_order_relaxed); }
     std::size_t max() const { return max_; }
     bool has_room() const { return now() < max_; }
-    // False when there is still none at the deadline.
-    bool wait_for_room(std::chrono::steady_clock::time_point deadline) {
-        if (has_room()) return true;
+    // Until `enough()`, which is asked when some were given back or wake() is called; false when it is not at the deadline.
+    template <class Enough>
+    bool wait_until(std::chrono::steady_clock::time_point deadline, const Enough& enough) {
+        if (enough()) return true;
         waits_.fetch_add(1, std::memory_order_relaxed);
         std::unique_lock lock(mutex_);
-        return shrunk_.wait_until(lock, deadline, [&] { return has_room(); });
+        return changed_.wait_until(lock, deadline, enough);
     }
     // How often somebody had to wait.
     std::uint64_t waits() const { return waits_.load(std::memory_order_relaxed); }
@@ -40,7 +45,7 @@ private:
     std::atomic<std::size_t> bytes_ = 0;
     std::atomic<std::uint64_t> waits_ = 0;
     std::mutex mutex_;
-    std::condition_variable shrunk_;
+    std::condition_variable changed_;
 };
 
 }  // namespace bough::pageserver

@@ -152,7 +152,7 @@ Result<bool> write_sealed_file(const std::vector<FrozenBranch>& branches, const 
     std::optional<SealedFile> out;
     for (const FrozenBranch* branch : by_number) {
         const std::vector<SealedObject> objects = sorted_objects(*branch);
-        if (objects.empty() && !branch->position) continue;
+        if (objects.empty() && !branch->position && !branch->touched) continue;
         if (!out) {
             out.emplace(options, family);
             BOUGH_TRY(out->open(file));

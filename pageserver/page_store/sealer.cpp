@@ -9,7 +9,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kLookInterval = 100ms;
-constexpr auto kPauseAfterFailure = 1s;
+constexpr std::chrono::nanoseconds kPauseAfterFailure = 1s;
+constexpr std::chrono::nanoseconds kPauseWhenLater = 20ms;
 
 }  // namespace
 
@@ -38,27 +39,33 @@ void Sealer::request(Sealed& store) {
     changed_.notify_all();
 }
 
-Sealer::Sealed* Sealer::largest() {
-    Sealed* found = nullptr;
+Sealer::Sealed* Sealer::in_the_way(Clock::time_point now) const {
+    Sealed* largest = nullptr;
     std::size_t most = 0;
+    std::size_t held_back = 0;  // by stores that cannot be sealed now
     for (const Entry& entry : stores_) {
         const std::size_t bytes = entry.store->bytes_in_layers();
-        if (bytes <= most) continue;
+        if (entry.not_before > now) held_back += bytes;
+        if (entry.not_before > now || bytes <= most) continue;
         most = bytes;
-        found = entry.store;
+        largest = entry.store;
     }
-    return found;
+    // Half is kept for what comes in while the rest is being sealed.
+    const std::size_t room = open_bytes_.max() - std::min(open_bytes_.max(), held_back);
+    const std::size_t open = open_bytes_.now();
+    return open > held_back && open - held_back > room / 2 ? largest : nullptr;
 }
 
 std::pair<Sealer::Sealed*, bool> Sealer::next(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    const auto requested = [&] { return std::ranges::find(stores_, true, &Entry::requested); };
+    const auto requested = [&] {
+        return std::ranges::find_if(stores_, [now = Clock::now()](const Entry& e) { return e.requested && e.not_before <= now; });
+    };
     changed_.wait_for(lock, stop, kLookInterval, [&] { return requested() != stores_.end(); });
     if (stop.stop_requested()) return {};
-    // Half is kept for what comes in while the rest is being sealed.
     if (open_bytes_.now() > open_bytes_.max() / 2) {
-        busy_ = largest();
-        return {busy_, true};
+        busy_ = in_the_way(Clock::now());
+        if (busy_ != nullptr) return {busy_, true};
     }
     const auto found = requested();
     if (found == stores_.end()) return {};
@@ -69,21 +76,22 @@ std::pair<Sealer::Sealed*, bool> Sealer::next(const std::stop_token& stop) {
     return {busy_, false};
 }
 
-void Sealer::finish(const std::stop_token& stop, bool sealed) {
-    std::unique_lock lock(mutex_);
-    if (!sealed)
-        for (Entry& entry : stores_)
-            if (entry.store == busy_) entry.requested = true;
+void Sealer::finish(Outcome outcome) {
+    const std::lock_guard lock(mutex_);
+    for (Entry& entry : stores_) {
+        if (entry.store != busy_ || outcome == Outcome::done) continue;
+        entry.requested = true;
+        // What made it fail, a full disk mostly, lasts.
+        entry.not_before = Clock::now() + (outcome == Outcome::failed ? kPauseAfterFailure : kPauseWhenLater);
+    }
     busy_ = nullptr;
     changed_.notify_all();
-    // What hindered it, a full disk mostly, lasts.
-    if (!sealed) changed_.wait_for(lock, stop, kPauseAfterFailure, [] { return false; });
 }
 
 void Sealer::run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
         const auto [store, all] = next(stop);
-        if (store != nullptr) finish(stop, store->seal(all));
+        if (store != nullptr) finish(store->seal(all));
     }
 }
 

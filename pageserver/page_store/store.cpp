@@ -129,9 +129,17 @@ Result<BranchWrite> Store::write_to(BranchNumber branch) {
     return BranchWrite(*impl_->layers, impl_->layers->branch(branch));
 }
 
+bool Store::has_room() const {
+    return impl_->resources.impl_->open_bytes.has_room() && impl_->layers->takes_more();
+}
+
+bool Store::wait_for_room(std::chrono::steady_clock::time_point deadline) {
+    return impl_->resources.impl_->open_bytes.wait_until(deadline, [&] { return has_room() || impl_->layers->abandoned(); });
+}
+
 Result<void> Store::write(WriteSet set) {
     if (set.empty()) return {};
-    if (!impl_->resources.wait_for_room(std::chrono::steady_clock::now() + kRoomWaitMax))
+    if (!wait_for_room(std::chrono::steady_clock::now() + kRoomWaitMax))
         return Error{ErrorCode::unavailable, "the page store cannot get rid of what it holds in memory", {}};
     auto& entries = set.impl_->entries;
     std::ranges::stable_sort(entries, {}, &WriteSet::Impl::Entry::branch);

@@ -26,6 +26,10 @@
 #include "pageserver/page_store/touched_set.hpp"
 #include "pageserver/page_store/version_key.hpp"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace bough::pageserver {
 
 // What all stores of a process share: caches, background threads and their limits. Outlives every store.
@@ -37,7 +41,8 @@ public:
         std::size_t layer_bytes = 64ull << 20;      // at which a branch's open layer is sealed
         int background_threads = 2;
     };
-    explicit StoreResources(Options options);
+    // `files`: where stores are; null: the machine's own. Tests have files that forget.
+    explicit StoreResources(Options options, rocksdb::Env* files = nullptr);
     ~StoreResources();
     StoreResources(const StoreResources&) = delete;
     StoreResources& operator=(const StoreResources&) = delete;
@@ -52,10 +57,6 @@ public:
         std::uint64_t waits_for_room = 0;
     };
     Counts counts() const;
-    // Whether more may be taken in; who finds that it may not should leave the rest with its source until there is.
-    bool has_room() const;
-    bool wait_for_room(std::chrono::steady_clock::time_point deadline);
-
     struct Impl;  // of this folder
 
 private:
@@ -145,7 +146,11 @@ public:
     // Durable after a later flush(), or when its layer has been sealed. Waits while all stores hold too much; `unavailable` when that
     // lasts.
     Result<void> write(WriteSet set);
-    // The same for one branch, without a copy and without waiting (StoreResources::has_room()).
+    // Whether it should be given more: not when all stores hold too much, nor when this one cannot get rid of what it has. Who finds
+    // that it should not leaves the rest with its source until then.
+    bool has_room() const;
+    bool wait_for_room(std::chrono::steady_clock::time_point deadline);
+    // The same as write() for one branch, without a copy and without waiting (has_room()).
     Result<BranchWrite> write_to(BranchNumber branch);
     // Puts the image that a page's version at exactly `lsn`, and those below it, amount to in that version's place. It need not
     // outlive a crash. False when the version is being sealed just now, or is not there: nothing happens.

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <system_error>
-#include <thread>
 
 #include <spdlog/spdlog.h>
+
+#include "bough/check.hpp"
 
 namespace bough::pageserver {
 namespace {
@@ -12,8 +13,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-// Reads look into every file of level 0: when compaction lags this far behind, sealing waits for it for a while, and ingest, in
-// time, for sealing.
+// Reads look into every file of level 0: when compaction lags this far behind, sealing waits for it for a while, and ingest for both.
 constexpr std::uint64_t kLevel0FilesMax = 48;
 constexpr auto kCompactionWaitMax = 30s;
 
@@ -131,21 +131,26 @@ std::vector<FrozenBranch> StoreLayers::frozen() const {
     return found;
 }
 
-void StoreLayers::wait_for_compaction() const {
-    const auto deadline = Clock::now() + kCompactionWaitMax;
+bool StoreLayers::compaction_is_behind() {
     std::uint64_t files = 0;
-    while (db_.GetIntProperty(&family_, rocksdb::DB::Properties::kNumFilesAtLevelPrefix + std::string("0"), &files) &&
-           files >= kLevel0FilesMax && Clock::now() < deadline && !abandoned_)
-        std::this_thread::sleep_for(10ms);
+    const bool behind = db_.GetIntProperty(&family_, rocksdb::DB::Properties::kNumFilesAtLevelPrefix + std::string("0"), &files) &&
+                        files >= kLevel0FilesMax;
+    if (behind && !compaction_is_behind_) behind_since_ = Clock::now();
+    // One that makes no headway at all must not keep everything in memory for ever.
+    compaction_is_behind_ = behind && Clock::now() - behind_since_ < kCompactionWaitMax;
+    return compaction_is_behind_;
 }
 
 Result<void> StoreLayers::seal_frozen() {
     const std::vector<FrozenBranch> branches = frozen();
-    if (branches.empty()) return {};
+    if (branches.empty()) {
+        // What could not be sealed was erased meanwhile.
+        if (failed_.exchange(false)) resources_.open_bytes.wake();
+        return {};
+    }
     const auto begun = Clock::now();
     // After a failure of its own RocksDB takes nothing in until it is told to go on.
     if (failed_) db_.Resume().PermitUncheckedError();
-    failed_ = true;
     const std::filesystem::path file = directory_ / (std::to_string(++files_) + ".sst");
     const auto attempt = [&]() -> Result<void> {
         BOUGH_ASSIGN(const bool written, write_sealed_file(branches, db_.GetOptions(&family_), &family_, file));
@@ -168,13 +173,18 @@ Result<void> StoreLayers::seal_frozen() {
         std::error_code ignored;
         std::filesystem::remove(file, ignored);
         ++resources_.counts.seal_failures;
+        failed_ = true;
         return sealed;
     }
     failed_ = false;
     seals_.fetch_add(1, std::memory_order_release);
     for (const FrozenBranch& one : branches) {
         BranchVersions* branch = branches_.find(one.number);
-        if (one.position) branch->durable_lsn = one.position->lsn.value;
+        if (one.position) {
+            // WAL below it may be gone by now.
+            BOUGH_CHECK(one.position->lsn.value >= branch->durable_lsn);
+            branch->durable_lsn = one.position->lsn.value;
+        }
         std::uint64_t highest = std::max(branch->sealed_through.load(), branch->durable_lsn.load());
         for (const auto& layer : one.layers) highest = std::max(highest, layer->highest_lsn().value);
         branch->sealed_through = highest;
@@ -188,14 +198,15 @@ Result<void> StoreLayers::seal_frozen() {
     return {};
 }
 
-bool StoreLayers::seal(bool open_ones_too) {
-    wait_for_compaction();
+Sealer::Outcome StoreLayers::seal(bool open_ones_too) {
+    if (compaction_is_behind()) return Sealer::Outcome::later;
     const std::lock_guard one_at_a_time(sealing_);
-    if (abandoned_) return true;
+    if (abandoned_) return Sealer::Outcome::done;
     if (open_ones_too) freeze_all();
     const Result<void> sealed = seal_frozen();
-    if (!sealed) spdlog::error("page store {}: {}", directory_.parent_path().string(), sealed.error().to_string());
-    return sealed.has_value();
+    if (sealed) return Sealer::Outcome::done;
+    spdlog::error("page store {}: {}", directory_.parent_path().string(), sealed.error().to_string());
+    return Sealer::Outcome::failed;
 }
 
 Result<void> StoreLayers::flush() {
@@ -228,6 +239,8 @@ void StoreLayers::drop(BranchNumber number) {
 
 void StoreLayers::abandon() {
     abandoned_ = true;
+    // It may live on for readers, and would else be taken for a store that holds too much.
+    resources_.sealer.remove(*this);
     const std::lock_guard nothing_is_being_sealed(sealing_);
 }
 

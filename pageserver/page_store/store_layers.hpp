@@ -51,10 +51,12 @@ public:
     // Nothing is sealed or flushed any more.
     void abandon();
     bool abandoned() const { return abandoned_; }
+    // False while its layers cannot be sealed: then it takes nothing more, so that the stores beside it have room.
+    bool takes_more() const { return !failed_ && !compaction_is_behind_; }
 
     std::optional<std::chrono::steady_clock::time_point> dirty_since() const;
 
-    bool seal(bool open_ones_too) override;
+    Sealer::Outcome seal(bool open_ones_too) override;
     std::size_t bytes_in_layers() const override;
 
 private:
@@ -62,7 +64,8 @@ private:
     std::vector<FrozenBranch> frozen() const;
     void freeze_all();
     Result<void> seal_frozen();
-    void wait_for_compaction() const;
+    // By the sealer's thread only.
+    bool compaction_is_behind();
 
     rocksdb::DB& db_;
     rocksdb::ColumnFamilyHandle& family_;
@@ -77,7 +80,9 @@ private:
     std::atomic<bool> abandoned_ = false;
     std::mutex sealing_;       // one at a time; before any branch's lock
     std::uint64_t files_ = 0;  // under sealing_
-    bool failed_ = false;      // under sealing_: the last attempt did
+    std::atomic<bool> failed_ = false;  // the last attempt did; written under sealing_
+    std::atomic<bool> compaction_is_behind_ = false;
+    std::chrono::steady_clock::time_point behind_since_{};  // the sealer's thread's
 };
 
 }  // namespace bough::pageserver

@@ -164,6 +164,87 @@ TEST_F(StoreLayersTest, writing_waits_while_too_much_is_open_and_goes_on_when_th
     EXPECT_GT(resources.counts().waits_for_room, 0u);
 }
 
+TEST_F(StoreLayersTest, two_stores_share_what_may_be_open) {
+    StoreResources::Options options;
+    options.open_bytes_max = 1 << 20;
+    StoreResources resources(options);
+    const auto one = *Store::create(path(), resources);
+    const auto other = *Store::create(directory_.path() / "other", resources);
+    std::atomic<std::size_t> most = 0;
+    const auto write_much = [&](Store& store) {
+        const std::string text(10'000, 'x');
+        for (std::uint64_t lsn = 100; lsn < 700; ++lsn) {
+            WriteSet set;
+            set.put(kBranch, page(static_cast<std::uint32_t>(lsn)), Lsn{lsn}, record_value(Lsn{lsn}, text));
+            set.set_position(kBranch, {Lsn{lsn}, Lsn{lsn - 1}});
+            ASSERT_TRUE(store.write(std::move(set)).has_value());
+            const std::size_t open = resources.counts().open_bytes;
+            if (open > most) most = open;
+        }
+        ASSERT_TRUE(store.flush().has_value());
+        EXPECT_EQ(store.durable_lsn(kBranch), Lsn{699});
+    };
+    std::jthread second([&] { write_much(*other); });
+    write_much(*one);
+    second.join();
+    EXPECT_LT(most, options.open_bytes_max + (3 << 20)) << "a chunk of memory of each may be above the limit";
+    EXPECT_GT(resources.counts().waits_for_room, 0u);
+}
+
+TEST_F(StoreLayersTest, a_store_that_cannot_be_sealed_leaves_the_others_their_room) {
+    StoreResources::Options options;
+    options.open_bytes_max = 4 << 20;
+    options.layer_bytes = 256 << 10;
+    StoreResources resources(options);
+    const auto broken = *Store::create(path(), resources);
+    const auto other = *Store::create(directory_.path() / "other", resources);
+    const auto sealing = path() / "sealing";
+    std::filesystem::remove_all(sealing);
+    std::ofstream(sealing) << "in the way";
+    const std::string text(10'000, 'x');
+    // It is told to take nothing more long before the limit of all.
+    std::uint64_t last = 100;
+    for (; broken->has_room() && last < 400; ++last) {
+        put(*broken, page(static_cast<std::uint32_t>(last)), Lsn{last}, record_value(Lsn{last}, text));
+        std::this_thread::sleep_for(1ms);
+    }
+    EXPECT_LT(last, 400u);
+    for (std::uint64_t lsn = 100; lsn < 1600; ++lsn) {
+        WriteSet set;
+        set.put(kBranch, page(static_cast<std::uint32_t>(lsn)), Lsn{lsn}, record_value(Lsn{lsn}, text));
+        set.set_position(kBranch, {Lsn{lsn}, Lsn{lsn - 1}});
+        ASSERT_TRUE(other->write(std::move(set)).has_value());
+    }
+    EXPECT_FALSE(broken->has_room());
+    EXPECT_EQ(broken->durable_lsn(kBranch), Lsn{0});
+    std::filesystem::remove(sealing);
+    std::filesystem::create_directory(sealing);
+    EXPECT_TRUE(broken->wait_for_room(std::chrono::steady_clock::now() + 20s));
+    EXPECT_GT(broken->durable_lsn(kBranch), Lsn{0});
+}
+
+TEST_F(StoreLayersTest, a_store_whose_unsealable_layers_are_erased_takes_more_again) {
+    const auto store = *Store::create(path(), resources_);
+    put(*store, page(1), Lsn{20}, encode_zero_page());
+    const auto sealing = path() / "sealing";
+    std::filesystem::remove_all(sealing);
+    std::ofstream(sealing) << "in the way";
+    EXPECT_FALSE(store->flush().has_value());
+    EXPECT_FALSE(store->has_room());
+    EXPECT_FALSE(store->wait_for_room(std::chrono::steady_clock::now() + 10ms));
+    ASSERT_TRUE(store->erase_branch(kBranch).has_value());
+    EXPECT_TRUE(store->flush().has_value());
+    EXPECT_TRUE(store->has_room());
+}
+
+using StoreLayersDeathTest = StoreLayersTest;
+TEST_F(StoreLayersDeathTest, a_position_never_goes_back) {
+    testing::FLAGS_gtest_death_test_style = "threadsafe";
+    const auto store = *Store::create(path(), resources_);
+    put(*store, page(1), Lsn{20}, encode_zero_page());
+    EXPECT_DEATH(put(*store, page(1), Lsn{19}, encode_zero_page()), "position");
+}
+
 // One writer, layers of a few versions, and readers that must find exactly what was announced to them at every moment.
 TEST_F(StoreLayersTest, readers_miss_nothing_while_layers_come_and_go) {
     StoreResources::Options options;

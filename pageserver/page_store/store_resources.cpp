@@ -2,8 +2,8 @@
 
 namespace bough::pageserver {
 
-StoreResources::StoreResources(Options options) : impl_(std::make_unique<Impl>(options)) {
-    impl_->env = rocksdb::Env::Default();
+StoreResources::StoreResources(Options options, rocksdb::Env* files) : impl_(std::make_unique<Impl>(options)) {
+    impl_->env = files != nullptr ? files : rocksdb::Env::Default();
     impl_->env->SetBackgroundThreads(options.background_threads, rocksdb::Env::Priority::LOW);
     impl_->env->SetBackgroundThreads(1, rocksdb::Env::Priority::HIGH);
     impl_->block_cache = rocksdb::NewLRUCache(options.block_cache_bytes, /*num_shard_bits=*/6);
@@ -22,12 +22,6 @@ const StoreResources::Options& StoreResources::options() const { return impl_->o
 StoreResources::Counts StoreResources::counts() const {
     return {impl_->open_bytes.now(),         impl_->counts.layers_sealed,     impl_->counts.seal_failures,
             impl_->counts.seal_microseconds, impl_->counts.sealed_file_bytes, impl_->open_bytes.waits()};
-}
-
-bool StoreResources::has_room() const { return impl_->open_bytes.has_room(); }
-
-bool StoreResources::wait_for_room(std::chrono::steady_clock::time_point deadline) {
-    return impl_->open_bytes.wait_for_room(deadline);
 }
 
 }  // namespace bough::pageserver

@@ -112,9 +112,10 @@ def test_a_damaged_sealed_layer_is_an_error_not_an_answer(written, how):
 
 @pytest.fixture
 def unread(make_system):
-    """A system killed so that the pageserver must read several segments of the log again."""
+    """A system killed so that the pageserver must read several segments of the log again. None is dropped: on a slow machine it may have
+    some of them by then."""
     system = make_system()
-    system.up()
+    system.up("--wal-keep-size", "1GB")
     system.sql("create table t (id int primary key, w text)")
     begin = system.tip("main")
     for first in range(0, ROWS * 4, ROWS):
