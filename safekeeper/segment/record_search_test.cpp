@@ -8,46 +8,26 @@
 
 #include <gtest/gtest.h>
 
-#include "pg/bytes.hpp"
-#include "pg/record_bytes.hpp"
-#include "pg/wal_format.hpp"
-#include "pg/wal_page_writer.hpp"
 #include "safekeeper/segment/durable_file.hpp"
+#include "safekeeper/segment/testing/written_wal.hpp"
 
 namespace bough::safekeeper::segment {
 namespace {
 
 constexpr std::uint32_t kSegment = 8u << 20;
-constexpr SystemId kSystem{78};
 constexpr Lsn kStart{3ull * kSegment + 5000 * 8};
 constexpr Lsn kStartRecord{kStart.value - 64};
 
-std::vector<std::byte> record(std::size_t total, Lsn previous) {
-    std::vector<std::byte> bytes(total, std::byte{0x5A});
-    pg::WalRecordHeader header{};
-    header.total_bytes = static_cast<std::uint32_t>(total);
-    header.previous = previous.value;
-    header.resource_manager = 10;
-    pg::store(bytes.data(), header);
-    header.crc = pg::record_crc(bytes);
-    pg::store(bytes.data(), header);
-    return bytes;
-}
-
 // One segment, most of it full of records, the rest zeros.
-class LogEndTest : public testing::Test {
+class LogEndTest : public ::testing::Test {
 protected:
     LogEndTest() {
         std::filesystem::create_directories(place_.directory);
-        auto writer = *pg::WalPageWriter::open(kSystem, kSegment, 1, kStart, {});
-        Lsn last = kStartRecord;
-        while (writer.end() < kStart + 6'000'000) {
-            auto placed = writer.append(record(3000, last));
-            last = placed.start;
-            boundaries_.push_back({placed.end, placed.start});
-        }
+        testing::WrittenWal wal(kStart, kStartRecord, 0x5A, kSegment);
+        while (wal.end() < kStart + 6'000'000) wal.add(3000);
+        boundaries_ = wal.boundaries;
         auto file = open_file(path(), O_RDWR | O_CREAT).value();
-        EXPECT_TRUE(write_at(file.get(), writer.bytes(), place_.offset_of(writer.begin()), "test"));
+        EXPECT_TRUE(write_at(file.get(), wal.bytes(kStart, wal.end()), place_.offset_of(kStart), "test"));
         std::filesystem::resize_file(path(), kSegment);
     }
     ~LogEndTest() override { std::filesystem::remove_all(place_.directory); }
@@ -66,8 +46,8 @@ protected:
     }
 
     WalPlace place_{std::filesystem::temp_directory_path() / ("sk-search-" + std::to_string(::getpid()) + "-" +
-                                                              testing::UnitTest::GetInstance()->current_test_info()->name()),
-                    kSystem, kSegment};
+                                                              ::testing::UnitTest::GetInstance()->current_test_info()->name()),
+                    testing::kSystem, kSegment};
     std::vector<RecordBoundary> boundaries_;
 };
 

@@ -33,8 +33,8 @@ inline std::vector<std::byte> record(std::size_t total, Lsn previous, unsigned c
 
 class WrittenWal {
 public:
-    explicit WrittenWal(Lsn begin, Lsn last = kStartRecord, unsigned char filler = 0x5A)
-        : writer_(*pg::WalPageWriter::open(kSystem, kSegment, 1, begin, {})), last_(last), filler_(filler) {}
+    explicit WrittenWal(Lsn begin, Lsn last = kStartRecord, unsigned char filler = 0x5A, std::uint32_t segment_bytes = kSegment)
+        : writer_(*pg::WalPageWriter::open(kSystem, segment_bytes, 1, begin, {})), last_(last), filler_(filler) {}
 
     RecordBoundary add(std::size_t total) {
         auto placed = writer_.append(record(total, last_, filler_));
