@@ -257,11 +257,16 @@ Result<void> Follower::check_compute(Upstream& upstream, Term term) {
                          std::to_string(settings_.system_id.value), {}};
     if (identity.timeline != 1)
         return Error{ErrorCode::failed_precondition, "the compute is on timeline " + std::to_string(identity.timeline), {}};
-    // An older compute may still live at this address. One that says of which term it is must be of ours.
-    BOUGH_ASSIGN(auto said, upstream.show("bough.term"));
-    if (said && !said->empty() && *said != std::to_string(term.value))
-        return Error{ErrorCode::failed_precondition,
-                     "the compute is of term " + *said + ", the branch is in term " + std::to_string(term.value), {}};
+    // At this address an older compute may still live, or that of a branch made after this one was deleted unnoticed: with the same system
+    // identifier, and in the same term when it is its first. What one says of itself must be of ours.
+    const std::pair<const char*, std::string> expected[] = {
+        {"project", settings_.project.str()}, {"branch", settings_.branch.str()}, {"term", std::to_string(term.value)}};
+    for (const auto& [what, ours] : expected) {
+        BOUGH_ASSIGN(auto said, upstream.show(std::string("bough.") + what));
+        if (said && !said->empty() && *said != ours)
+            return Error{ErrorCode::failed_precondition,
+                         std::string("the compute is of ") + what + " " + *said + ", the log here is of " + what + " " + ours, {}};
+    }
     return {};
 }
 

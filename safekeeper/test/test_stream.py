@@ -183,12 +183,33 @@ def test_a_compute_of_another_term_or_system_is_refused(pg, one):
     one.create(branch)
     elect([one], branch, pg.source)
     pg.start("", "-c bough.term=7")
-    wait_until(lambda: "the compute is of term 7, the branch is in term 1" in one.log(), what="the refusal")
+    wait_until(lambda: "the compute is of term 7, the log here is of term 1" in one.log(), what="the refusal")
     assert not one.position(branch)["streaming"]
     other = Branch("p1", "other", branch.start, branch.start - 100, 12345)
     one.create(other)
     elect([one], other, pg.source)
     wait_until(lambda: "the branch's is 12345" in one.log(), what="the refusal")
+
+
+@pytest.mark.parametrize("said", ["-c bough.project=p1 -c bough.branch=later", "-c bough.project=p2 -c bough.branch=main"])
+def test_the_compute_of_another_branch_gets_no_acknowledgement(pg, one, said):
+    """A branch was deleted unnoticed here, and its port went to another one: of the same system, and in its first term, too."""
+    branch = pg.branch()
+    one.create(branch)
+    elect([one], branch, pg.source)
+    pg.start("ANY 1 (bough_sk1)", f"-c bough.term=1 {said}")
+    with pg.connect() as connection:
+        connection.execute("set synchronous_commit = local")
+        connection.execute("create table other as select generate_series(1, 1000)")
+        wait_until(lambda: "the compute is of" in one.log() or one.position(branch)["streaming"], what="the refusal")
+        assert not one.position(branch)["streaming"]
+        assert connection.execute("select count(*) from pg_stat_replication where state = 'streaming'").fetchone()[0] == 0
+        assert lsn(one.position(branch)["end_lsn"]) == branch.start
+    pg.stop("immediate")
+    pg.start("ANY 1 (bough_sk1)", "-c bough.term=1 -c bough.project=p1 -c bough.branch=main")
+    with pg.connect() as connection:
+        connection.execute("create table ours (i int)")
+    assert lsn(one.position(branch)["end_lsn"]) > branch.start
 
 
 def test_a_stock_standby_follows(pg, one, workdir):
