@@ -126,12 +126,7 @@ void Branch::stop() {
     }
     follower_.stop();
     change_generation();
-    consensus::Durable durable;
-    {
-        std::lock_guard state(state_mutex_);
-        durable = core_.durable();
-    }
-    if (auto saved = unsaved_ ? save(durable) : Result<void>{}; !saved)
+    if (auto saved = unsaved_ ? save() : Result<void>{}; !saved)
         spdlog::warn("{}: could not write the control file: {}", name_.to_string(), saved.error().to_string());
 }
 
@@ -284,9 +279,9 @@ std::optional<Event> Branch::perform_io(const Action& action) {
         }
         return consensus::TailCut{log_->position()};
     }
-    const auto& persist = std::get<consensus::Persist>(action);
+    BOUGH_CHECK(std::holds_alternative<consensus::Persist>(action));
     change_generation();
-    if (auto saved = save(persist.durable); !saved) {
+    if (auto saved = save(); !saved) {
         spdlog::error("{}: could not write the control file: {}", name_.to_string(), saved.error().to_string());
         return consensus::PersistFailed{saved.error()};
     }
@@ -296,14 +291,15 @@ std::optional<Event> Branch::perform_io(const Action& action) {
 // The control file says how far the log was durable, and a log that is found to be shorter is taken for damaged. So it must not say more
 // than a cut will leave, also if a crash comes before the begin is persisted.
 Result<void> Branch::expect_log_up_to(Lsn at) {
+    std::lock_guard lock(control_mutex_);
     if (control_.scan_lsn <= at) return {};
     BOUGH_ASSIGN(auto last, boundary(at));
     auto control = control_;
     control.scan_lsn = last.end;
     control.scan_record = last.start;
-    BOUGH_TRY(segment::replace_file(control_path(directory_), segment::encode_control_file(control)));
-    control_ = std::move(control);
-    return {};
+    auto written = write_control(std::move(control));
+    unsaved_ = true;  // all else in it is as it was
+    return written;
 }
 
 // What uncommitted readers were sent from now on may not stay.
@@ -312,12 +308,13 @@ void Branch::change_generation() {
     notify_readers();
 }
 
-Result<void> Branch::save(const consensus::Durable& durable) {
+// All of one moment: the log may have begun anew while control_mutex_ was waited for. What is to be persisted is what the core has.
+Result<void> Branch::save() {
     std::lock_guard lock(control_mutex_);
     segment::ControlFile control = control_;
-    control.consensus = durable;
     {
         std::lock_guard state(state_mutex_);
+        control.consensus = core_.durable();
         control.durable_lsn = durable_;
         control.scan_lsn = core_.log().end;
         control.scan_record = core_.log().last_record;
@@ -348,12 +345,7 @@ void Branch::housekeep(std::chrono::steady_clock::time_point now) {
         spdlog::warn("{}: could not drop WAL: {}", name_.to_string(), dropped.error().to_string());
     }
     if (!unsaved_ || now - saved_at_ < kSaveInterval) return;
-    consensus::Durable durable;
-    {
-        std::lock_guard state(state_mutex_);
-        durable = core_.durable();
-    }
-    if (auto saved = save(durable); !saved) {
+    if (auto saved = save(); !saved) {
         saved_at_ = now;  // not at once again
         spdlog::warn("{}: could not write the control file: {}", name_.to_string(), saved.error().to_string());
     }

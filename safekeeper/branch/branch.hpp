@@ -145,7 +145,7 @@ private:
     void publish();                                            // with state_mutex_
     void change_generation();
     void notify_readers();
-    Result<void> save(const consensus::Durable& durable);
+    Result<void> save();
     Result<void> expect_log_up_to(Lsn at);
     Result<void> write_control(segment::ControlFile control);  // with control_mutex_
     Result<void> drop_wal();                                   // with operation_mutex_

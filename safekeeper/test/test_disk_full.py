@@ -160,6 +160,38 @@ def test_a_vote_is_granted_on_a_full_disk(pg, small_disk, one):
     ballast.remove()
 
 
+def test_a_tail_is_cut_on_a_full_disk(pg, small_disk, safekeepers):
+    """A begin that must shorten the log first writes down that it will be shorter."""
+    members = safekeepers(3)
+    branch = start(pg, members, QUORUM)
+    point = end_of(pg)
+    for member in members:
+        wait_until(lambda: lsn(member.position(branch)["end_lsn"]) >= point, what="the same log on all")
+    pg.stop("immediate")
+    point = max(lsn(member.position(branch)["end_lsn"]) for member in members)
+    _, begin_lsn, history, _ = elect(members, branch, pg.source)
+    for member in members[1:]:
+        member.kill()
+    pg.start("ANY 2 (bough_sk1, bough_sk2, bough_sk3)", "-c synchronous_commit=local")
+    with pg.connect() as connection:
+        connection.execute("create table lost as select generate_series(1, 20000)")
+    wait_until(lambda: lsn(members[0].position(branch)["end_lsn"]) > point + 100000, what="a tail")
+    pg.stop("immediate")
+    assert members[0].vote(branch, 3)["granted"]  # the control file now says how long the log is
+    ballast = Ballast(small_disk)
+    ballast.fill(leave=0)
+    try:
+        history = history + [{"term": 3, "begin_lsn": begin_lsn}]
+        begun = members[0].begin(branch, 3, begin_lsn, history, pg.source, peers=members[1:])
+        assert begun["end_lsn"] == begin_lsn and begun["last_term"] == 3
+        members[0].kill()
+        members[0].start()
+        position = members[0].position(branch)
+        assert position["end_lsn"] == begin_lsn and position["last_term"] == 3
+    finally:
+        ballast.remove()
+
+
 def test_two_others_go_on_and_the_full_one_catches_up(pg, small_disk, safekeepers):
     members = safekeepers(3)
     full = members[0]

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from power_cut import cut_power
-from support import SEGMENT_BYTES, AdminError, Safekeeper, committed_xids, elect, lsn, segment_name, wait_until, waldump, write_ledger
+from support import SEGMENT_BYTES, AdminError, Safekeeper, committed_xids, elect, lsn, lsn_text, segment_name, wait_until, waldump, write_ledger
 
 SHIM = os.environ.get("BOUGH_STORAGE_FAULTS_SHIM", "build/debug/tests/storage_faults.so")
 QUORUM = "ANY 2 (bough_sk1, bough_sk2, bough_sk3)"
@@ -210,6 +210,56 @@ def test_one_failing_disk_of_three_holds_nobody_up(pg, faulty):
 
 ANYWHERE = ["pwrite kill {} /branches/", "fdatasync kill {} /branches/", "fsync kill {} /branches/", "rename kill {} /branches/",
             "open kill {} /branches/", "ftruncate kill {} /branches/"]
+
+
+def test_a_control_file_that_is_due_while_the_log_begins_anew_says_what_is_true_then(pg, faulty):
+    """The housekeeper wants to write what it had read before, and waits; what it writes then is of one moment, and can be read again."""
+    away = faulty()[0]
+    members = [away]
+    for i in (2, 3):
+        members.append(Safekeeper(away.run_dir, f"sk{i}", i, ["--peer-wal-max", "16MB"]).start())
+    try:
+        branch = pg.branch()
+        for member in members:
+            member.create(branch)
+        elect(members, branch, pg.source)
+        pg.start(QUORUM, "-c wal_keep_size=0 -c max_wal_size=64MB -c min_wal_size=32MB")
+        with pg.connect() as connection:
+            connection.execute("create table ledger (id int)")
+            end = lsn(connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
+            for member in members:
+                wait_until(lambda: lsn(member.position(branch)["commit_lsn"]) >= end, what="the same log on all")
+            away.kill()
+            for _ in range(5):
+                connection.execute("insert into ledger select generate_series(1, 1000)")
+                connection.execute("select pg_switch_wal()")
+            connection.execute("insert into ledger values (2)")
+            end = lsn(connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
+            for member in members[1:]:
+                wait_until(lambda: lsn(member.position(branch)["commit_lsn"]) >= end, what="the commits")
+                member.call("POST", member.branch(branch) + "/durable", {"durable_lsn": lsn_text(end)})
+                wait_until(lambda: lsn(member.position(branch)["begin_lsn"]) > end - 2 * SEGMENT_BYTES, what="WAL to be dropped")
+            connection.execute("checkpoint")
+            connection.execute("checkpoint")
+        # Nobody tells it what is committed: it takes WAL from its peers, but they do not hear from one another.
+        for member in members[1:]:
+            os.rename(member.admin_path, member.admin_path + ".away")
+        away.admin_path += ".new"
+        away.rules("sync sleep:3000 0 .beginning")
+        away.start()
+        # A save falls due while the new beginning is on its way to the disk.
+        wait_until(lambda: list(away.branch_dir(branch).glob("*.beginning")), what="the new beginning")
+        away.call("POST", away.branch(branch) + "/durable", {"durable_lsn": lsn_text(branch.start)})
+        time.sleep(1)
+        away.rules()
+        wait_until(lambda: "begins anew" in away.log(), what="the log to begin anew")
+        time.sleep(0.5)  # what waited for it has been written
+        away.kill()
+        away.start()
+        assert lsn(away.position(branch)["begin_lsn"]) > end - 3 * SEGMENT_BYTES
+    finally:
+        for member in members[1:]:
+            member.kill()
 
 
 def test_power_cuts_at_any_call_lose_nothing_acknowledged(pg, faulty):
