@@ -3,6 +3,9 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cstdlib>
+
+#include <spdlog/spdlog.h>
 
 #include "bough/check.hpp"
 
@@ -97,7 +100,11 @@ Result<void> WalLog::cut(Lsn at) {
                                              boundary.end.to_string(), {}};
     }
     incoming_.reset();
-    BOUGH_TRY(writer_.cut(at, clean_from_));
+    if (auto cut = writer_.cut(at, clean_from_); !cut) {
+        spdlog::critical("could not cut the log in \"{}\" at {}: {}; stopping, since where it ends now is unknown", place_.directory.string(),
+                         at.to_string(), cut.error().to_string());
+        std::abort();
+    }
     clean_from_ = at;
     position_ = {at, at, boundary.start};
     next_ = at;

@@ -49,7 +49,8 @@ public:
     // Makes durable what was appended; position() then covers it.
     const consensus::LogPosition& sync();
 
-    // Durably ends the log at `at`, a record end in it or its end. corrupt when it is not one; nothing is changed then.
+    // Durably ends the log at `at`, a record end in it or its end. corrupt when it is not one; nothing is changed then. Where cutting fails
+    // half way the process is aborted: a restart finds what is left.
     Result<void> cut(Lsn at);
 
     // Closes the file. REQUIRES sync() after the last append().

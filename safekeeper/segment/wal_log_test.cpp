@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 
 #include <gtest/gtest.h>
 
@@ -92,6 +93,28 @@ TEST_F(WalLogTest, recovery_finds_every_whole_record_wherever_the_log_stops) {
             EXPECT_EQ(again.position(), (consensus::LogPosition{expected.end, expected.end, expected.start})) << i << " " << beyond;
         }
     }
+}
+
+TEST_F(WalLogTest, a_cut_that_fails_half_way_ends_the_process_and_leaves_a_whole_log) {
+    Source source{kStart};
+    while (source.end() < Lsn{5ull * kSegment + kSegment / 2}) source.add(60000);
+    auto log = make();
+    receive(log, source, source.end(), 30000);
+    preallocator_.wait_until_idle();
+    // The next segment, made ahead, goes; the newest one cannot.
+    auto blocked = place_.path_of(place_.segment_at(source.end()));
+    auto kept = blocked;
+    kept += ".kept";
+    ASSERT_TRUE(std::filesystem::exists(place_.path_of({place_.segment_at(source.end()).value + 1})));
+    std::filesystem::rename(blocked, kept);
+    std::filesystem::create_directory(blocked);
+    auto at = source.boundaries[3];
+    EXPECT_EXIT((void)log.cut(at.end), ::testing::KilledBySignal(SIGABRT), "");
+    EXPECT_FALSE(std::filesystem::exists(place_.path_of({place_.segment_at(source.end()).value + 1})));
+    std::filesystem::remove(blocked);
+    std::filesystem::rename(kept, blocked);
+    EXPECT_GE(recovered(at).position().end, at.end);
+    log.close();
 }
 
 TEST_F(WalLogTest, goes_on_across_segments_with_a_preallocated_one_and_without) {
