@@ -82,11 +82,15 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     http::ServerOptions admin_options;
     admin_options.handler_threads = kAdminThreads;
     exchange.start(*branches);
-    BOUGH_ASSIGN(auto admin, http::Server::start(admin_address, [&](const http::Request& request) {
-                     return admin::answer(router, directory.identity, request);
-                 },
-                                                 admin_options));
+    // Before the first request: a begin finds its branch where it was.
     branches->start();
+    auto admin = http::Server::start(admin_address, [&](const http::Request& request) { return admin::answer(router, directory.identity, request); },
+                                     admin_options);
+    if (!admin) {
+        branches->stop();
+        exchange.stop();
+        return admin.error();
+    }
     spdlog::info("safekeeper {} keeps {} branches in {}", options.name, branches->names().size(), data_dir.string());
     notify_ready();
     int signal = 0;
@@ -96,7 +100,7 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     // Who waits in a request for a catch-up is answered when its branch stops.
     branches->stop();
     exchange.stop();
-    admin.reset();
+    admin->reset();
     return {};
 }
 

@@ -211,6 +211,28 @@ def test_a_damaged_branch_is_refused_and_the_others_work(one):
     one.create(branches["flipped"])
 
 
+def test_requests_that_come_while_it_starts_find_each_branch_where_it_was(one):
+    """An order that is repeated, as control does for whoever was away."""
+    branches = [Branch("p1", f"b{i}", BRANCH.start, BRANCH.start - 64, 7) for i in range(200)]
+    order = {"term": 1, "begin_lsn": lsn_text(BRANCH.start), "prev_lsn": "0/0", "history": [{"term": 1, "begin_lsn": lsn_text(BRANCH.start)}],
+             "source": f"host={one.run_dir} port=1", "peers": [], "donors": []}
+    for branch in branches:
+        one.create(branch)
+        assert one.vote(branch, 1)["granted"]
+        one.call("POST", one.branch(branch) + "/begin", order)
+    for _ in range(5):
+        one.kill()
+        one.start(wait=False)
+        while True:
+            assert one.process.poll() is None, one.log()[-2000:]
+            try:
+                position = one.call("POST", one.branch(branches[-1]) + "/begin", order)
+            except OSError:
+                continue  # not there yet
+            assert position["state"] == "streaming"
+            break
+
+
 def test_bad_requests(one):
     path = one.branch(BRANCH)
     for method, target, body, status in (
