@@ -99,6 +99,7 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     Safekeepers known_safekeepers(*catalog);
     BOUGH_TRY(known_safekeepers.introduce(safekeepers));
     PageserverClient pageserver(admin);
+    Errands errands(*catalog, known_safekeepers);
     IngestCatchup catchup(*catalog, pageserver, known_safekeepers);
     ComputeOptions compute_options;
     compute_options.bindir = options.bindir;
@@ -109,7 +110,7 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     compute_options.socket_directory = options.socket_dir;
     WalRetention retention(*catalog, pageserver, known_safekeepers);
     Computes computes(compute_options, *catalog, pageserver, known_safekeepers, catchup, retention);
-    Branching branching(*catalog, pageserver, known_safekeepers, catchup, computes, options.sql_port);
+    Branching branching(*catalog, pageserver, known_safekeepers, errands, catchup, computes, options.sql_port);
     computes.adopt();
     MembershipChanges membership(*catalog, known_safekeepers, computes);
     Api api(key, new_password(), *catalog, branching, computes, known_safekeepers, membership);

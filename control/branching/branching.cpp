@@ -183,16 +183,25 @@ Result<void> Branching::erase_branch(const BranchRow& branch, bool in_pageserver
     BOUGH_ASSIGN(auto quorum, safekeepers_.of(branch.project));
     for (const auto& member : quorum.members()) {
         auto deleted = member->delete_branch(branch.project, branch.id);
-        // One that is away keeps some dead WAL; it must not keep the branch.
-        if (!gone(deleted)) spdlog::warn("branch {}: safekeeper {}: {}", branch.id.str(), member->address().name, deleted.error().message);
+        if (gone(deleted)) continue;
+        // One that is away must not keep the branch; it hears of it later.
+        const auto& name = member->address().name;
+        spdlog::warn("branch {}: safekeeper {}: {}; it will be told again", branch.id.str(), name, deleted.error().message);
+        BOUGH_TRY(errands_.add({name, branch.project, branch.id, ErrandRow::Kind::remove}));
+    }
+    // Nor has one that left and was not told of that to follow it any more.
+    for (auto errand : catalog_.errands()) {
+        if (errand.project != branch.project || errand.branch != branch.id) continue;
+        errand.kind = ErrandRow::Kind::remove;
+        BOUGH_TRY(errands_.add(errand));
     }
     computes_.forget(branch);
     return catalog_.remove(branch);
 }
 
-Branching::Branching(Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, IngestCatchup& catchup, Computes& computes,
-                     std::uint16_t first_sql_port)
-    : catalog_(catalog), pageserver_(pageserver), safekeepers_(safekeepers), catchup_(catchup), computes_(computes), first_sql_port_(first_sql_port) {
+Branching::Branching(Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, Errands& errands, IngestCatchup& catchup,
+                     Computes& computes, std::uint16_t first_sql_port)
+    : catalog_(catalog), pageserver_(pageserver), safekeepers_(safekeepers), errands_(errands), catchup_(catchup), computes_(computes), first_sql_port_(first_sql_port) {
     for (const auto& branch : catalog_.branches())
         if (branch.state != RowState::ready) interrupted_branches_.push_back(branch);
     for (const auto& project : catalog_.projects())

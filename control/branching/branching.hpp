@@ -8,6 +8,7 @@
 
 #include "control/catalog/catalog.hpp"
 #include "control/computes/computes.hpp"
+#include "control/storage/errands.hpp"
 #include "control/storage/ingest_catchup.hpp"
 #include "control/storage/pageserver_client.hpp"
 #include "control/storage/safekeepers.hpp"
@@ -30,8 +31,8 @@ struct BranchPoint {
 class Branching {
 public:
     // Before requests are served: every row that is not ready then is a leftover.
-    Branching(Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, IngestCatchup& catchup, Computes& computes,
-              std::uint16_t first_sql_port);
+    Branching(Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, Errands& errands, IngestCatchup& catchup,
+              Computes& computes, std::uint16_t first_sql_port);
 
     // Undoes what a crash left half created and finishes what it left half deleted; what that is, is noted at construction. True
     // when nothing is left to do; it needs the storage daemons, so it is called until then. One caller.
@@ -55,6 +56,7 @@ private:
     Catalog& catalog_;
     PageserverClient& pageserver_;
     Safekeepers& safekeepers_;
+    Errands& errands_;
     IngestCatchup& catchup_;
     Computes& computes_;
     std::uint16_t first_sql_port_;

@@ -16,6 +16,7 @@ constexpr std::string_view kFormat = "1";
 
 std::string key_of(const ProjectId& id) { return "p/" + id.str(); }
 std::string key_of(const SafekeeperRow& row) { return "s/" + row.name; }
+std::string key_of(const ErrandRow& row) { return "e/" + row.safekeeper + "/" + row.project.str() + "/" + row.branch.str(); }
 std::string key_of(const BranchRow& row) { return "b/" + row.project.str() + "/" + row.id.str(); }
 
 Error store_error(const std::string& what, const rocksdb::Status& status) {
@@ -73,6 +74,10 @@ Result<void> Catalog::load() {
             auto row = safekeeper_row(*fields);
             if (!row) return damaged(row.error());
             safekeepers_.emplace(row->name, *row);
+        } else if (key.starts_with("e/")) {
+            auto row = errand_row(*fields);
+            if (!row) return damaged(row.error());
+            errands_.emplace(key, *row);
         } else {
             auto row = branch_row(*fields);
             if (!row) return damaged(row.error());
@@ -161,6 +166,31 @@ Result<void> Catalog::put(const SafekeeperRow& row) {
     std::lock_guard lock(mutex_);
     BOUGH_TRY(write(key_of(row), boost::json::serialize(to_json(row))));
     safekeepers_.insert_or_assign(row.name, row);
+    return {};
+}
+
+std::vector<ErrandRow> Catalog::errands() const {
+    std::lock_guard lock(mutex_);
+    std::vector<ErrandRow> result;
+    for (const auto& [key, row] : errands_) result.push_back(row);
+    return result;
+}
+
+Result<void> Catalog::put(const ErrandRow& row) {
+    std::lock_guard lock(mutex_);
+    auto found = errands_.find(key_of(row));
+    if (found != errands_.end() && (found->second == row || found->second.kind == ErrandRow::Kind::remove)) return {};
+    BOUGH_TRY(write(key_of(row), boost::json::serialize(to_json(row))));
+    errands_.insert_or_assign(key_of(row), row);
+    return {};
+}
+
+Result<void> Catalog::remove(const ErrandRow& row) {
+    std::lock_guard lock(mutex_);
+    auto found = errands_.find(key_of(row));
+    if (found == errands_.end() || found->second != row) return {};
+    BOUGH_TRY(erase(found->first));
+    errands_.erase(found);
     return {};
 }
 

@@ -51,6 +51,12 @@ public:
     // Changes only the project's safekeepers, and only from `before`: failed_precondition when they were changed meanwhile.
     Result<void> put(const ProjectId& project, const Membership& before, const Membership& after);
 
+    std::vector<ErrandRow> errands() const;
+    // One for a safekeeper and a branch: a removal takes the place of a rest, never the other way round.
+    Result<void> put(const ErrandRow& row);
+    // Just this one; nothing when there is another by now.
+    Result<void> remove(const ErrandRow& row);
+
 private:
     Catalog();
     Result<void> load();
@@ -63,6 +69,7 @@ private:
     std::map<ProjectId, ProjectRow> projects_;
     std::map<std::pair<ProjectId, BranchId>, BranchRow> branches_;
     std::map<std::string, SafekeeperRow> safekeepers_;
+    std::map<std::string, ErrandRow> errands_;  // by key
 };
 
 }  // namespace bough::control

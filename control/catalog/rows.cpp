@@ -87,6 +87,24 @@ json::object to_json(const BranchRow& row) {
     return result;
 }
 
+json::object to_json(const ErrandRow& row) {
+    return {{"safekeeper", row.safekeeper},
+            {"project", row.project.str()},
+            {"branch", row.branch.str()},
+            {"kind", row.kind == ErrandRow::Kind::rest ? "rest" : "remove"}};
+}
+
+Result<ErrandRow> errand_row(const json::object& from) {
+    BOUGH_ASSIGN(auto safekeeper, json::string_field(from, "safekeeper"));
+    BOUGH_ASSIGN(auto project_text, json::string_field(from, "project"));
+    BOUGH_ASSIGN(auto project, ProjectId::parse(project_text));
+    BOUGH_ASSIGN(auto branch_text, json::string_field(from, "branch"));
+    BOUGH_ASSIGN(auto branch, BranchId::parse(branch_text));
+    BOUGH_ASSIGN(auto kind, json::string_field(from, "kind"));
+    if (kind != "rest" && kind != "remove") return Error{ErrorCode::corrupt, "unknown kind of errand \"" + kind + "\"", {}};
+    return ErrandRow{safekeeper, project, branch, kind == "rest" ? ErrandRow::Kind::rest : ErrandRow::Kind::remove};
+}
+
 Result<ProjectRow> project_row(const json::object& from) {
     BOUGH_ASSIGN(auto id_text, json::string_field(from, "id"));
     BOUGH_ASSIGN(auto id, ProjectId::parse(id_text));

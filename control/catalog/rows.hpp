@@ -66,11 +66,26 @@ struct SafekeeperRow {
     bool operator==(const SafekeeperRow&) const = default;
 };
 
+// What a safekeeper has to be told that did not answer.
+struct ErrandRow {
+    enum class Kind {
+        rest,    // it left: it follows the branch no more
+        remove,  // the branch was deleted: its WAL goes
+    };
+    std::string safekeeper;
+    ProjectId project;
+    BranchId branch;
+    Kind kind = Kind::remove;
+    bool operator==(const ErrandRow&) const = default;
+};
+
 boost::json::object to_json(const ProjectRow& row);
 boost::json::object to_json(const SafekeeperRow& row);
 boost::json::object to_json(const BranchRow& row);
+boost::json::object to_json(const ErrandRow& row);
 Result<ProjectRow> project_row(const boost::json::object& from);
 Result<SafekeeperRow> safekeeper_row(const boost::json::object& from);
 Result<BranchRow> branch_row(const boost::json::object& from);
+Result<ErrandRow> errand_row(const boost::json::object& from);
 
 }  // namespace bough::control

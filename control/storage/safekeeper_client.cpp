@@ -136,4 +136,16 @@ Result<std::string> SafekeeperClient::wal(const ProjectId& project, const Branch
     return http_.call("GET", target(project, branch, "/wal", "from=" + http::encode(from.to_string()) + "&to=" + http::encode(to.to_string())));
 }
 
+Result<void> rest(SafekeeperClient& safekeeper, const ProjectId& project, const BranchId& branch) {
+    auto position = safekeeper.position(project, branch);
+    if (!position) {
+        bool nothing = position.error().code == ErrorCode::not_found || position.error().code == ErrorCode::failed_precondition;
+        return nothing ? Result<void>{} : position.error();
+    }
+    if (position->configured_in < position->term) return {};
+    auto vote = safekeeper.vote(project, branch, Term{position->term.value + 1});
+    if (!vote) return vote.error();
+    return {};
+}
+
 }  // namespace bough::control

@@ -93,4 +93,8 @@ private:
     http::Client http_;
 };
 
+// The safekeeper follows the branch no more, until a launcher asks for its vote and begins a term there: it has promised a term that nobody
+// writes in. Also done when it does not keep the branch.
+Result<void> rest(SafekeeperClient& safekeeper, const ProjectId& project, const BranchId& branch);
+
 }  // namespace bough::control
