@@ -358,14 +358,29 @@ RetentionView Branch::retention_view() const {
     return {durable_, core_.readable_end(), core_.log().end, core_.peers_have()};
 }
 
+Result<void> Branch::remove_files_below_begin() {
+    remains_ = true;
+    BOUGH_ASSIGN(auto dropped, segment::drop_segments_below(place_, log_begin().end));
+    remains_ = false;
+    environment_.counters.dropped_segments += dropped.segments;
+    environment_.counters.dropped_bytes += dropped.bytes;
+    if (dropped.segments > 0)
+        spdlog::info("{}: dropped {} WAL segments, the log begins at {}", name_.to_string(), dropped.segments, log_begin().end.to_string());
+    return {};
+}
+
 Result<void> Branch::drop_wal() {
+    if (remains_) BOUGH_TRY(remove_files_below_begin());
     auto limit = drop_limit(retention_view(), environment_.retention);
     if (limit <= log_begin().end || place_.segment_at(limit).value <= place_.segment_at(log_begin().end).value) return {};
+    // An idle log that ends in a record of several segments is not read over and over.
+    if (limit == drop_in_vain_) return {};
     std::optional<segment::RecordBoundary> found;
     {
         // The follower may begin the log anew: not meanwhile.
         std::lock_guard lock(control_mutex_);
         BOUGH_ASSIGN(found, segment::find_drop_point(place_, log_begin(), limit));
+        drop_in_vain_ = found ? Lsn{} : limit;
         if (!found) return {};
         // First it is written that the log begins later: a crash then leaves nothing that is missed.
         segment::ControlFile control = control_;
@@ -383,11 +398,7 @@ Result<void> Branch::drop_wal() {
         begin_ = *found;
         log_->set_begin(*found);
     }
-    BOUGH_ASSIGN(auto dropped, segment::drop_segments_below(place_, found->end));
-    environment_.counters.dropped_segments += dropped.segments;
-    environment_.counters.dropped_bytes += dropped.bytes;
-    spdlog::info("{}: dropped {} WAL segments, the log begins at {}", name_.to_string(), dropped.segments, found->end.to_string());
-    return {};
+    return remove_files_below_begin();
 }
 
 // --- from the follower's thread ---------------------------------------------------------------------------------------------
@@ -429,8 +440,12 @@ Result<void> Branch::begin_log_anew(const segment::RecordBoundary& begin, std::s
                          begin.end.to_string(), finished.error().to_string());
         std::abort();
     }
-    if (auto dropped = segment::drop_segments_below(place_, begin.end); !dropped)
+    if (auto dropped = segment::drop_segments_below(place_, begin.end); !dropped) {
+        remains_ = true;
         spdlog::warn("{}: could not remove old WAL: {}", name_.to_string(), dropped.error().to_string());
+    }
+    // Who has a file of the old log open may not read on in it once more is readable.
+    log_number_.fetch_add(1);
     log_->restart_at(begin);
     std::vector<Action> actions;
     {

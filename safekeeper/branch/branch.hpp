@@ -121,6 +121,7 @@ public:
     segment::RecordBoundary log_begin() const override;
     Lsn readable_end(bool uncommitted) const override;
     std::uint64_t term_generation() const override { return term_generation_.load(); }
+    std::uint64_t log_number() const override { return log_number_.load(); }
     Result<void> check_term(const serve::ReadOptions& options) const override;
     void add_reader(serve::NewWalSignal& signal) override;
     void remove_reader(serve::NewWalSignal& signal) override;
@@ -149,6 +150,7 @@ private:
     Result<void> expect_log_up_to(Lsn at);
     Result<void> write_control(segment::ControlFile control);  // with control_mutex_
     Result<void> drop_wal();                                   // with operation_mutex_
+    Result<void> remove_files_below_begin();
     RetentionView retention_view() const;
     Result<void> make_first_segment();
     std::optional<segment::WalPlace> inheritable_place() const;
@@ -168,6 +170,8 @@ private:
     bool stopped_ = false;
     std::chrono::steady_clock::time_point saved_at_{};
     std::chrono::steady_clock::time_point drop_again_at_{};
+    Lsn drop_in_vain_;                    // the limit for which nothing was found to drop; 0/0: none
+    std::atomic<bool> remains_{false};    // there are files of segments below the log's beginning
 
     std::unique_ptr<segment::WalLog> log_;  // the follower's while it runs
 
@@ -183,6 +187,7 @@ private:
     std::atomic<std::uint64_t> committed_end_{0};
     std::atomic<std::uint64_t> whole_end_{0};
     std::atomic<std::uint64_t> term_generation_{0};
+    std::atomic<std::uint64_t> log_number_{0};
     std::atomic<bool> has_peers_{false};
     std::atomic<bool> unsaved_{false};
     std::atomic<bool> closing_{false};  // nobody waits for an answer any more

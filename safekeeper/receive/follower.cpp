@@ -172,7 +172,7 @@ Result<void> Follower::stream(const consensus::StartStream& task) {
     BOUGH_TRY(upstream.take_name(settings_.application_name));
     bool reserve = is_reserve(settings_.branch, settings_.own_address, task.assignment.peers);
     auto received = receive(upstream, std::nullopt, ReservePace{reserve ? settings_.reserve_step : std::chrono::milliseconds{0}});
-    // The compute keeps WAL only so long; what it has dropped is committed, so the others have it.
+    // The compute keeps WAL only so long, and does not wait for its commits with dropping it: who else is there took it in time.
     if (!received && received.error().code == ErrorCode::out_of_range && !stopping_) {
         report_failure(received.error());
         auto caught_up = catch_up_from_peers(task);
@@ -182,18 +182,19 @@ Result<void> Follower::stream(const consensus::StartStream& task) {
     return received;
 }
 
-// Takes what a peer knows as committed in this term; the rest then comes from the compute.
+// Takes what a peer has of this term, committed or not, since it has one writer; the rest then comes from the compute. A peer whose term
+// changes ends the connection before its log may be another one.
 Result<void> Follower::catch_up_from_peers(const consensus::StartStream& task) {
     Error error{ErrorCode::unavailable, "no peer has WAL beyond " + log_.position().end.to_string(), {}};
     for (const auto& peer : task.assignment.peers) {
-        auto upstream = connect_to_peer(peer, task.term, true, false);
+        auto upstream = connect_to_peer(peer, task.term, true, true);
         if (!upstream) {
             error = upstream.error().within("catching up from " + peer.admin);
             continue;
         }
         BOUGH_ASSIGN(auto identity, upstream->identify());
         if (identity.end <= log_.position().end) continue;
-        return receive_from_peer(peer, task.term, true, false, identity.end);
+        return receive_from_peer(peer, task.term, true, true, identity.end);
     }
     return error;
 }

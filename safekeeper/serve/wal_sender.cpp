@@ -47,7 +47,7 @@ class Sender {
 public:
     Sender(Connection& connection, WalSource& source, const ReadOptions& options, Lsn start)
         : connection_(connection), source_(source), options_(options), generation_(source.term_generation()),
-          reader_(source.place()), sent_(start), subscription_(source, signal_) {}
+          log_number_(source.log_number()), reader_(source.place()), sent_(start), subscription_(source, signal_) {}
 
     Result<void> run() {
         // Only now that its changes are seen, so that none is missed.
@@ -87,8 +87,11 @@ private:
         buffer_.resize(header + length);
         auto into = std::as_writable_bytes(std::span(buffer_)).subspan(header);
         BOUGH_TRY(reader_.read_all(sent_, into));
-        // Read before the log could be cut, or not at all.
+        // Read before the log could be cut or begin anew, or not at all.
         BOUGH_TRY(check_term());
+        if (source_.log_number() != log_number_)
+            return Error{ErrorCode::not_found, "requested WAL segment " + source_.place().name_of(source_.place().segment_at(sent_)) +
+                                                   " has already been removed", {}};
         BOUGH_TRY(connection_.send(buffer_));
         sent_ = sent_ + length;
         gather_ = std::exchange(paused_, false) ? kGatherMin : std::min(gather_ * 2, kGatherMax);
@@ -158,6 +161,7 @@ private:
     WalSource& source_;
     const ReadOptions options_;
     const std::uint64_t generation_;
+    const std::uint64_t log_number_;
     segment::WalReader reader_;
     Lsn sent_;
     NewWalSignal signal_;

@@ -35,6 +35,8 @@ public:
     virtual Lsn readable_end(bool uncommitted) const = 0;
     // Changes before the log may be cut: what an uncommitted reader has read since is worth nothing.
     virtual std::uint64_t term_generation() const = 0;
+    // Changes when the log begins anew: the files that a reader has open are of a log that has ended before what may be read now.
+    virtual std::uint64_t log_number() const = 0;
     // failed_precondition when the branch's term is not as asked; unavailable when the branch goes away.
     virtual Result<void> check_term(const ReadOptions& options) const = 0;
 

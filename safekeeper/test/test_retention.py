@@ -229,6 +229,75 @@ def test_a_peer_beyond_the_bound_begins_its_log_anew(pg, safekeepers, compute_ke
     assert set(acknowledged) <= committed_xids(away.branch_dir(branch), at, lsn(begin_lsn))
 
 
+def test_a_reader_gets_nothing_of_a_log_that_has_ended(pg, safekeepers, workdir):
+    """It waits at the end of a log that then begins anew: behind that end there are zeros in the file that it has open."""
+    members = safekeepers(3, ["--peer-wal-max", "16MB"])
+    branch = begin(pg, members, QUORUM)
+    away = members[2]
+    end = write_segments(pg, 1)
+    for member in members:
+        committed(member, branch, end)
+    away.kill()
+    end = write_segments(pg, 5)
+    for member in members[:2]:
+        committed(member, branch, end)
+        announce(member, branch, end)
+        dropped_to(member, branch, end - 2 * SEGMENT_BYTES)
+    pg.stop()
+    away.start()
+    behind = lsn(away.position(branch)["end_lsn"])
+    committed(away, branch, behind)
+    copy = workdir / "copy"
+    copy.mkdir()
+    partial = copy / (segment_name(behind) + ".partial")
+    partial.touch()
+    receiver = subprocess.Popen([BINDIR / "pg_receivewal", "-D", copy, "-d", away.conninfo(branch), "--no-loop"], stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: receiver.poll() is not None or partial.read_bytes()[:behind % SEGMENT_BYTES].rstrip(b"\0"), what="the receiver to be at the log's end")
+        assert receiver.poll() is None, receiver.stderr.read()
+        time.sleep(SETTLING)
+        elect(members, branch, pg.source)
+        wait_until(lambda: log_begin(away, branch) > behind, what="the log to begin anew")
+        _, said = receiver.communicate(timeout=30)
+    finally:
+        receiver.kill()
+    assert f"requested WAL segment {segment_name(behind)} has already been removed" in said
+    assert sorted(f.name for f in copy.iterdir()) == [partial.name]
+
+
+def test_wal_that_nobody_could_commit_is_taken_from_a_peer(pg, safekeepers):
+    """One is dead, one was away while the compute wrote and dropped more than it keeps: only the third has that, and cannot know that it
+    is committed. Commits go on when the one that was away is back."""
+    members = safekeepers(3)
+    branch = begin(pg, members, QUORUM, "-c wal_keep_size=0 -c max_wal_size=1GB -c min_wal_size=32MB")
+    end = write_segments(pg, 1)
+    for member in members:
+        committed(member, branch, end)
+    members[2].kill()
+    members[1].kill()
+    with pg.connect() as connection:
+        connection.execute("set synchronous_commit = local")
+        for _ in range(6):
+            connection.execute("insert into ledger select generate_series(1, 1000)")
+            connection.execute("select pg_switch_wal()")
+        def one_has_all():
+            written = lsn(connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
+            wait_until(lambda: lsn(members[0].position(branch)["flush_lsn"]) >= written, what="one to have it all")
+            return written
+        one_has_all()
+        connection.execute("checkpoint")
+        connection.execute("checkpoint")
+        written = one_has_all()
+        oldest = connection.execute("select min(name) from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$'").fetchone()[0]
+        assert oldest > segment_name(lsn(members[0].position(branch)["commit_lsn"]))
+    members[1].start()
+    wait_until(lambda: lsn(members[1].position(branch)["flush_lsn"]) >= written, what="two to have it all")
+    with pg.connect() as connection:
+        connection.execute("insert into ledger values (3)")
+    same = end // SEGMENT_BYTES * SEGMENT_BYTES
+    assert members[0].wal(branch, same, written) == members[1].wal(branch, same, written)
+
+
 def test_a_child_of_dropped_wal_keeps_its_own(pg, one):
     branch = begin(pg, [one])
     end = write_segments(pg, 2)

@@ -262,6 +262,28 @@ def test_a_control_file_that_is_due_while_the_log_begins_anew_says_what_is_true_
             member.kill()
 
 
+def test_segments_that_could_not_be_removed_are_removed_later(pg, faulty):
+    [member] = faulty()
+    branch = begin(pg, [member], "ANY 1 (bough_sk1)")
+    with pg.connect() as connection:
+        for _ in range(4):
+            connection.execute("insert into ledger select generate_series(1, 1000)")
+            connection.execute("select pg_switch_wal()")
+        connection.execute("insert into ledger values (2)")
+        end = lsn(connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
+    wait_until(lambda: lsn(member.position(branch)["commit_lsn"]) >= end, what="the commits")
+    member.rules(f"unlink EIO 1 {branch.name}/0000")  # the first goes
+    member.call("POST", member.branch(branch) + "/durable", {"durable_lsn": lsn_text(end)})
+    wait_until(lambda: "could not drop WAL" in member.log(), what="the error")
+    member.rules()
+
+    def kept():
+        first = segment_name(lsn(member.position(branch)["begin_lsn"]))
+        return min(f.name for f in member.branch_dir(branch).iterdir() if len(f.name) == 24) == first
+    assert not kept()
+    wait_until(kept, what="the rest to go, too")
+
+
 def test_power_cuts_at_any_call_lose_nothing_acknowledged(pg, faulty):
     """One safekeeper, which is killed right before some write, sync, rename or open, and then loses what was not synced, or parts of it."""
     [member] = faulty(logged=True)
