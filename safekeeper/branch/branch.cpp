@@ -203,8 +203,8 @@ Result<BranchPosition> Branch::begin(consensus::BeginRequested begin, std::chron
     return extended(std::move(begun.position));
 }
 
-void Branch::learn_commit(Term term, Lsn lsn) {
-    for (const auto& action : step(consensus::CommitLearnt{term, lsn})) perform_at_once(action);
+void Branch::learn_commit(Term term, Lsn lsn, const std::string& peer) {
+    for (const auto& action : step(consensus::CommitLearnt{term, lsn, peer})) perform_at_once(action);
 }
 
 void Branch::learn_durable(Lsn lsn) {
@@ -214,8 +214,8 @@ void Branch::learn_durable(Lsn lsn) {
     unsaved_ = true;
 }
 
-void Branch::peer_reported(const std::string& peer, Term last_term, Lsn end) {
-    for (const auto& action : step(consensus::PeerReported{peer, last_term, end})) perform_at_once(action);
+void Branch::peer_reported(const consensus::PeerReported& report) {
+    for (const auto& action : step(report)) perform_at_once(action);
 }
 
 // --- performing what the core decided ---------------------------------------------------------------------------------------

@@ -93,10 +93,11 @@ public:
     Result<BranchVote> vote(Term term);
     // Answers when the log has reached the term's beginning; timeout: it goes on trying.
     Result<BranchPosition> begin(consensus::BeginRequested request, std::chrono::milliseconds timeout);
-    void learn_commit(Term term, Lsn lsn);
+    // `peer`: address of who knows it; empty: the launcher.
+    void learn_commit(Term term, Lsn lsn, const std::string& peer = {});
     // The pageserver has all below `lsn` durably and never reads it again. Monotone: an older announcement changes nothing.
     void learn_durable(Lsn lsn);
-    void peer_reported(const std::string& peer, Term last_term, Lsn end);
+    void peer_reported(const consensus::PeerReported& report);
 
     // The last record that ends at or before `at`. out_of_range beyond the log's end or before its beginning.
     Result<segment::RecordBoundary> boundary(Lsn at) const;

@@ -114,7 +114,7 @@ std::string Core::fingerprint() const {
                     names(begin->donors);
     }
     for (const auto& [peer, report] : reports_)
-        text += ' ' + peer + std::to_string(report.last_term.value) + '@' + report.end.to_string();
+        text += ' ' + peer + std::to_string(report.last_term.value) + '@' + report.end.to_string() + '/' + std::to_string(report.generation);
     return text + " from" + names(chosen_donors_);
 }
 
@@ -335,18 +335,23 @@ void Core::on(const CatchUpFailed& event) {
     if (state_ == State::catching_up) refuse_waiting_begins(event.error);
 }
 
-void Core::on(const PeerReported& event) {
+bool Core::is_peer(const std::string& admin) const {
     const auto& peers = durable_.assignment.peers;
-    bool member = std::any_of(peers.begin(), peers.end(), [&](const Peer& peer) { return peer.admin == event.peer; });
-    if (!member) return;
+    return std::any_of(peers.begin(), peers.end(), [&](const Peer& peer) { return peer.admin == admin; });
+}
+
+void Core::on(const PeerReported& event) {
+    if (!is_peer(event.peer)) return;
     auto& report = reports_[event.peer];
     // Messages may overtake one another; within a term a log only grows.
     if (event.last_term < report.last_term || (event.last_term == report.last_term && event.end < report.end)) return;
-    report = {event.last_term, event.end};
+    report = {event.last_term, event.end, event.generation};
     count_quorum();
 }
 
 void Core::on(const CommitLearnt& event) {
+    // One that left may count by members that are not members any more.
+    if (!event.peer.empty() && !is_peer(event.peer)) return;
     // Of a term that this log has not reached it says nothing: below that position our bytes may be others.
     if (event.term > last_term() || event.term == Term{0}) return;
     learn_commit(event.lsn);
@@ -378,12 +383,14 @@ Lsn Core::reached_by_quorum(Term term) const {
     return quorum_end(values(ends), assignment.peers.size() + 1);
 }
 
-// By name; by address where nobody said a name.
+// By name; by address where nobody said a name. Not of those who hold a newer configuration than this one: commits may be waited for by
+// that, and a quorum of this one is then no quorum any more (README, rule 5).
 std::map<std::string, Lsn> Core::reported_ends(Term term) const {
     std::map<std::string, Lsn> ends;
     for (const auto& peer : durable_.assignment.peers) {
         auto report = reports_.find(peer.admin);
-        if (report != reports_.end() && report->second.last_term == term)
+        if (report != reports_.end() && report->second.last_term == term &&
+            report->second.generation <= durable_.assignment.configuration.generation)
             ends.emplace(peer.name.empty() ? peer.admin : peer.name, report->second.end);
     }
     return ends;

@@ -102,7 +102,9 @@ private:
     struct Report {
         Term last_term;
         Lsn end;
+        std::uint64_t generation = 0;
     };
+    bool is_peer(const std::string& admin) const;
     std::map<std::string, Report> reports_;  // by Peer::admin
     std::vector<Action> actions_;
 };

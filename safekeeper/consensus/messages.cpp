@@ -39,10 +39,11 @@ struct EventText {
     std::string operator()(const LogBegunAnew& e) const { return "log begun anew: " + text(e.log); }
     std::string operator()(const CatchUpFailed& e) const { return "catch-up failed: " + e.error.message; }
     std::string operator()(const PeerReported& e) const {
-        return "peer " + e.peer + " reported: term " + text(e.last_term) + " end " + e.end.to_string();
+        return "peer " + e.peer + " reported: term " + text(e.last_term) + " end " + e.end.to_string() +
+               (e.generation == 0 ? "" : " configuration " + std::to_string(e.generation));
     }
     std::string operator()(const CommitLearnt& e) const {
-        return "commit learnt: " + e.lsn.to_string() + " in term " + text(e.term);
+        return "commit learnt: " + e.lsn.to_string() + " in term " + text(e.term) + (e.peer.empty() ? "" : " from " + e.peer);
     }
 };
 

@@ -61,11 +61,13 @@ struct PeerReported {
     std::string peer;  // Peer::admin
     Term last_term;
     Lsn end;  // Position::counted_end()
+    std::uint64_t generation = 0;  // of the configuration that it holds
 };
 // Somebody knows that `lsn` is committed in the log of `term`.
 struct CommitLearnt {
     Term term;
     Lsn lsn;
+    std::string peer = {};  // Peer::admin of who knows it; empty: the launcher, who has asked a majority
 };
 
 using Event = std::variant<VoteRequested, BeginRequested, StreamDropped, TailCut, Persisted, PersistFailed, LogFlushed, LogBegunAnew,

@@ -57,6 +57,8 @@ Configuration configuration(const std::string& text) {
     return {std::stoull(parts.at(0)), split(lists.at(0), ','), lists.size() > 1 ? split(lists.at(1), ',') : Words{}};
 }
 
+std::uint64_t generation(const std::string& text) { return text.empty() ? 0 : std::stoull(text); }
+
 // end[/flush] as two words: "0/100" or "0/100 flush=0/108"
 LogPosition log_of(const Words& words, std::size_t at) {
     LogPosition log;
@@ -120,8 +122,8 @@ private:
         if (verb == "flushed") return LogFlushed{log_of(words, 1)};
         if (verb == "begun-anew") return LogBegunAnew{log_of(words, 1)};
         if (verb == "catch-up-failed") return CatchUpFailed{{ErrorCode::unavailable, "no donor answers", {}}};
-        if (verb == "peer") return PeerReported{words.at(1), term(words.at(2)), lsn(words.at(3))};
-        if (verb == "commit") return CommitLearnt{term(words.at(1)), lsn(words.at(2))};
+        if (verb == "peer") return PeerReported{words.at(1), term(words.at(2)), lsn(words.at(3)), generation(option(words, "generation"))};
+        if (verb == "commit") return CommitLearnt{term(words.at(1)), lsn(words.at(2)), option(words, "from")};
         ADD_FAILURE() << "unknown command: " << verb;
         return Persisted{};
     }

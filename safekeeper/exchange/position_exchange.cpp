@@ -141,8 +141,8 @@ bool PositionExchange::send(http::Client& client, const std::string& address, co
 void PositionExchange::take_report(const std::string& from, const PeerPosition& position) {
     auto branch = branches_->find_branch(position.name);
     if (!branch) return;
-    (*branch)->peer_reported(from, position.last_term, position.end);
-    (*branch)->learn_commit(position.last_term, position.commit_lsn);
+    (*branch)->peer_reported({from, position.last_term, position.end, position.generation});
+    (*branch)->learn_commit(position.last_term, position.commit_lsn, from);
 }
 
 Result<std::string> PositionExchange::answer(const std::string& body) {

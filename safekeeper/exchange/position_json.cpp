@@ -43,7 +43,8 @@ std::string positions_text(const std::string& from, const std::vector<PeerPositi
                         {"branch", position.name.branch.str()},
                         {"last_term", position.last_term.value},
                         {"end_lsn", position.end.to_string()},
-                        {"commit_lsn", position.commit_lsn.to_string()}});
+                        {"commit_lsn", position.commit_lsn.to_string()},
+                        {"generation", position.generation}});
     }
     return boost::json::serialize(boost::json::object{{"from", from}, {"positions", std::move(list)}});
 }
@@ -61,10 +62,11 @@ Result<ReceivedPositions> parse_positions(std::string_view text) {
         BOUGH_ASSIGN(auto project, ProjectId::parse(project_text));
         BOUGH_ASSIGN(auto branch_text, json::string_field(fields, "branch"));
         BOUGH_ASSIGN(auto branch, BranchId::parse(branch_text));
-        PeerPosition position{.name = {std::move(project), std::move(branch)}, .last_term = {}, .end = {}, .commit_lsn = {}};
+        PeerPosition position{.name = {std::move(project), std::move(branch)}, .last_term = {}, .end = {}, .commit_lsn = {}, .generation = 0};
         BOUGH_ASSIGN(position.last_term.value, json::unsigned_field(fields, "last_term"));
         BOUGH_ASSIGN(position.end, json::lsn_field(fields, "end_lsn"));
         BOUGH_ASSIGN(position.commit_lsn, json::lsn_field(fields, "commit_lsn"));
+        BOUGH_ASSIGN(position.generation, json::unsigned_field_or(fields, "generation", 0));
         received.positions.push_back(std::move(position));
     }
     return received;
@@ -72,7 +74,7 @@ Result<ReceivedPositions> parse_positions(std::string_view text) {
 
 PeerPosition told_to_peers(const Branch& branch) {
     auto position = branch.position();
-    return {branch.name(), position.last_term, position.counted_end(), position.commit_lsn};
+    return {branch.name(), position.last_term, position.counted_end(), position.commit_lsn, position.configuration.generation};
 }
 
 }  // namespace bough::safekeeper::exchange

@@ -20,6 +20,7 @@ struct PeerPosition {
     Term last_term;
     Lsn end;
     Lsn commit_lsn;
+    std::uint64_t generation = 0;  // of its configuration
 };
 
 // {"from": address, "positions": [...]}

@@ -507,7 +507,7 @@ void Safekeeper::peer_told(const Told& told) {
     step(PeerReported{name_of_safekeeper(told.from), told.last_term, told.end});
     if (!up()) return;
     Term term = system_.defect == Defect::trust_commit_of_any_term ? core_->position().last_term : told.last_term;
-    step(CommitLearnt{term, told.commit});
+    step(CommitLearnt{term, told.commit, name_of_safekeeper(told.from)});
 }
 
 }  // namespace bough::safekeeper::simulation

@@ -124,7 +124,7 @@ bool Model::tells_anything(std::size_t m, std::size_t to) const {
     auto before = core.durable().commit_lsn;
     auto position = members_[m].core->position();
     core.step(PeerReported{name_of(m), position.last_term, position.counted_end()});
-    core.step(CommitLearnt{position.last_term, position.commit_lsn});
+    core.step(CommitLearnt{position.last_term, position.commit_lsn, name_of(m)});
     return core.durable().commit_lsn > before;
 }
 
@@ -192,7 +192,7 @@ void Model::apply(const Move& move) {
         case Move::Kind::tell: {
             auto position = members_[move.a].core->position();
             step(move.b, PeerReported{name_of(move.a), position.last_term, position.counted_end()});
-            return step(move.b, CommitLearnt{position.last_term, position.commit_lsn});
+            return step(move.b, CommitLearnt{position.last_term, position.commit_lsn, name_of(move.a)});
         }
     }
 }
