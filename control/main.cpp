@@ -109,7 +109,7 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     compute_options.log_directory = options.log_dir;
     compute_options.socket_directory = options.socket_dir;
     WalRetention retention(*catalog, pageserver, known_safekeepers);
-    Computes computes(compute_options, *catalog, pageserver, known_safekeepers, catchup, retention);
+    Computes computes(compute_options, *catalog, pageserver, known_safekeepers, errands, catchup, retention);
     Branching branching(*catalog, pageserver, known_safekeepers, errands, catchup, computes, options.sql_port);
     computes.adopt();
     MembershipChanges membership(*catalog, known_safekeepers, computes);

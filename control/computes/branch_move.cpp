@@ -30,15 +30,15 @@ bool same_members(std::vector<std::string> a, std::vector<std::string> b) {
 
 class Move {
 public:
-    Move(const Quorum& quorum, const BranchRow& branch, const BranchStart& start, BeginOrder& order,
+    Move(const Quorum& quorum, const BranchRow& branch, const BranchStart& start, bool called_off, BeginOrder& order,
          const std::optional<RunningCompute>& compute)
-        : quorum_(quorum), branch_(branch), start_(start), order_(order), compute_(compute) {}
+        : quorum_(quorum), branch_(branch), start_(start), called_off_(called_off), order_(order), compute_(compute) {}
 
     Result<MoveOutcome> to(const std::vector<std::string>& target) {
         look();
         const auto now = quorum_.in_force(positions_);
         order_.configuration = now;
-        if (!now.joint() && same_members(now.members, target)) return arrived(now);
+        if (!now.joint() && same_members(now.members, target)) return called_off_ && doubtful(now) ? renew(now) : arrived(now);
         if (!now.joint()) {
             if (auto behind = let_follow(target, now)) return waiting(now, *behind);
             Configuration joint{now.generation + 1, now.members, target};
@@ -54,7 +54,9 @@ private:
     // What the safekeepers say now.
     void look() { positions_ = quorum_.positions(branch_.project, branch_.id); }
 
+    // Nothing for one that does not answer, nor for one that is none of ours: a former change that was called off may name it.
     const SafekeeperPosition* position_of(const std::string& name) const {
+        if (quorum_.find(name) == nullptr) return nullptr;
         const auto& answer = positions_[quorum_.index_of(name)];
         return answer ? &*answer : nullptr;
     }
@@ -89,6 +91,7 @@ private:
         order.configuration = configuration;
         // Those who are on their way out hear of it too, if they can; they do not have to.
         auto all = everybody(configuration);
+        std::erase_if(all, [&](const std::string& name) { return quorum_.find(name) == nullptr; });
         for (const auto& name : quorum_.names())
             if (std::find(all.begin(), all.end(), name) == all.end() && is_member(order_.configuration, name)) all.push_back(name);
         auto begun = quorum_.ask<SafekeeperPosition>(all, [&](SafekeeperClient& client) -> Result<SafekeeperPosition> {
@@ -130,13 +133,15 @@ private:
         // From here on commits wait for both lists; what was acknowledged before lies below `reached`.
         Lsn reached = order_.at.lsn;
         if (compute_) {
-            BOUGH_ASSIGN(reached, require_quorum(compute_->superuser, compute_->directory, standby_quorum(joint, streaming())));
+            BOUGH_ASSIGN(reached, require_quorum(compute_->superuser, compute_->directory, standby_quorum(joint, streaming()), {}));
         }
         if (!wait_committed(joint, reached))
             return waiting(joint, "a majority of the new members to have all that is committed, up to " + reached.to_string());
-        // Back to the members that were, when the change was called off.
-        const auto& members = same_members(joint.members, target) ? joint.members : joint.next;
-        Configuration simple{joint.generation + 1, members, {}};
+        // Back to the members that were, when the change was called off: under another generation than the new ones had, since one that
+        // is away may have been told of those.
+        bool back = same_members(joint.members, target);
+        const auto& members = back ? joint.members : joint.next;
+        Configuration simple{joint.generation + (back ? 2 : 1), members, {}};
         BOUGH_TRY(order_configuration(simple));
         look();
         if (!same_members(members, target)) return waiting(simple, "another change");
@@ -158,25 +163,51 @@ private:
         }
     }
 
-    Result<MoveOutcome> arrived(const Configuration& configuration) {
-        if (!on_quorum(configuration)) BOUGH_TRY(order_configuration(configuration));
-        // It may still wait for more than it needs, never for less.
-        if (compute_) BOUGH_TRY(require_quorum(compute_->superuser, compute_->directory, standby_quorum(configuration, streaming())));
-        for (const auto& name : quorum_.names()) {
-            // Who left stops following; its log stays where it is.
+    // Whether a member may hold the joint configuration of the change that was called off, on its own and unseen.
+    bool doubtful(const Configuration& configuration) const {
+        return std::any_of(configuration.members.begin(), configuration.members.end(), [&](const std::string& name) {
             auto* position = position_of(name);
-            if (is_member(configuration, name) || !in_term(position) || position->term != order_.term) continue;
-            auto rested = quorum_.find(name)->vote(branch_.project, branch_.id, Term{order_.term.value + 1});
-            if (!rested) spdlog::debug("project {} branch {}: {}: {}", branch_.project.str(), branch_.name, name, rested.error().message);
-        }
-        return MoveOutcome{true, {}, configuration};
+            return !in_term(position) || position->configuration != configuration;
+        });
     }
 
-    static MoveOutcome waiting(const Configuration& configuration, std::string what) { return {false, std::move(what), configuration}; }
+    // The same members under a generation that the change cannot have used: its joint one was the next, its new one the next but one. Where
+    // this one is on a quorum the joint one is not, so nothing was ever acknowledged that relies on it.
+    Result<MoveOutcome> renew(const Configuration& now) {
+        if (!on_quorum(now)) BOUGH_TRY(order_configuration(now));
+        Configuration newer{now.generation + 3, now.members, {}};
+        BOUGH_TRY(order_configuration(newer));
+        look();
+        return arrived(newer);
+    }
+
+    Result<MoveOutcome> arrived(const Configuration& configuration) {
+        if (!on_quorum(configuration)) BOUGH_TRY(order_configuration(configuration));
+        MoveOutcome outcome{true, {}, configuration, {}};
+        std::vector<std::string> leavers;
+        for (const auto& name : quorum_.names()) {
+            if (is_member(configuration, name)) continue;
+            leavers.push_back(name);
+            // Who left stops following; its log stays where it is. What it takes for committed goes by members that do not count any more.
+            const auto& answer = positions_[quorum_.index_of(name)];
+            bool away = !answer && (answer.error().code == ErrorCode::unavailable || answer.error().code == ErrorCode::timeout);
+            auto rested = away ? Result<void>(answer.error()) : rest(*quorum_.find(name), branch_.project, branch_.id);
+            if (!rested) {
+                spdlog::debug("project {} branch {}: {}: {}", branch_.project.str(), branch_.name, name, rested.error().message);
+                outcome.unrested.push_back(name);
+            }
+        }
+        // It may still wait for more than it needs, never for less.
+        if (compute_) BOUGH_TRY(require_quorum(compute_->superuser, compute_->directory, standby_quorum(configuration, streaming()), leavers));
+        return outcome;
+    }
+
+    static MoveOutcome waiting(const Configuration& configuration, std::string what) { return {false, std::move(what), configuration, {}}; }
 
     const Quorum& quorum_;
     const BranchRow& branch_;
     const BranchStart& start_;
+    const bool called_off_;
     BeginOrder& order_;
     const std::optional<RunningCompute>& compute_;
     Positions positions_;
@@ -184,9 +215,9 @@ private:
 
 }  // namespace
 
-Result<MoveOutcome> move_branch(const Quorum& quorum, const BranchRow& branch, const BranchStart& start, const std::vector<std::string>& target,
+Result<MoveOutcome> move_branch(const Quorum& quorum, const BranchRow& branch, const BranchStart& start, const MoveTarget& target,
                                 BeginOrder& order, const std::optional<RunningCompute>& compute) {
-    return Move(quorum, branch, start, order, compute).to(target);
+    return Move(quorum, branch, start, target.called_off, order, compute).to(target.members);
 }
 
 }  // namespace bough::control

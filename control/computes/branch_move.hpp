@@ -21,12 +21,18 @@ struct MoveOutcome {
     bool there = false;
     std::string waiting_for;    // when not there yet
     Configuration configuration;  // the newest that is in force
+    std::vector<std::string> unrested;  // who left and did not answer: to be put to rest once it does
+};
+
+struct MoveTarget {
+    std::vector<std::string> members;
+    bool called_off = false;  // these were the members before a change that was called off
 };
 
 // Goes as far as it can now: who follows, what is in force and what is committed is asked of the safekeepers each time, so it can be
 // called again after anything, by another process too. `order` is that of the running term and gets the configuration; the caller
 // sees to it that nobody else orders for this branch meanwhile. `quorum` names everybody of the old and the new members.
-Result<MoveOutcome> move_branch(const Quorum& quorum, const BranchRow& branch, const BranchStart& start, const std::vector<std::string>& target,
+Result<MoveOutcome> move_branch(const Quorum& quorum, const BranchRow& branch, const BranchStart& start, const MoveTarget& target,
                                 BeginOrder& order, const std::optional<RunningCompute>& compute);
 
 }  // namespace bough::control

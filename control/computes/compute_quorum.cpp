@@ -46,14 +46,38 @@ Result<std::string> setting_of_new_processes(const std::string& conninfo) {
     return session.value("select current_setting('synchronous_standby_names')");
 }
 
+// Until the session ends the safekeeper does not stream from this compute: its name is taken, and no sender of it is left. Who
+// follows takes its name first, as a temporary slot (decision 0011).
+Result<void> keep_away(Session& session, const std::string& safekeeper) {
+    const auto name = "bough_" + safekeeper;
+    const auto end = "select count(*) filter (where not pg_terminate_backend(pid, 5000)) from pg_stat_replication where application_name = '" + name + "'";
+    const auto take = "select pg_create_physical_replication_slot('" + name + "', false, true)";
+    const auto deadline = std::chrono::steady_clock::now() + kReloadTimeout;
+    for (;;) {
+        // It may come back between the two.
+        BOUGH_TRY(session.value(end.c_str()));
+        auto taken = session.value(take.c_str());
+        if (taken) break;
+        if (std::chrono::steady_clock::now() > deadline) return taken.error().within("keeping safekeeper " + safekeeper + " away");
+        std::this_thread::sleep_for(kReloadPoll);
+    }
+    // A sender gives its slot back a moment before it stops counting.
+    BOUGH_ASSIGN(auto left, session.value(end.c_str()));
+    if (left != "0") return Error{ErrorCode::timeout, "a WAL sender of safekeeper " + safekeeper + " does not end", {}};
+    return {};
+}
+
 }  // namespace
 
-Result<Lsn> require_quorum(const std::string& superuser, const std::filesystem::path& directory, const compute::StandbyQuorum& quorum) {
+Result<Lsn> require_quorum(const std::string& superuser, const std::filesystem::path& directory, const compute::StandbyQuorum& quorum,
+                           const std::vector<std::string>& leavers) {
     const auto wanted = compute::synchronous_standby_names(quorum);
     BOUGH_ASSIGN(auto now, setting_of_new_processes(superuser));
+    BOUGH_ASSIGN(auto session, Session::open(superuser));
+    // Also when the setting is there: a sender that has not read it yet may be left.
+    for (const auto& leaver : leavers) BOUGH_TRY(keep_away(session, leaver));
     if (now != wanted) {
         BOUGH_TRY(compute::write_quorum(directory, quorum));
-        BOUGH_ASSIGN(auto session, Session::open(superuser));
         BOUGH_TRY(session.value("select pg_reload_conf()"));
         const auto deadline = std::chrono::steady_clock::now() + kReloadTimeout;
         for (;;) {
@@ -65,12 +89,13 @@ Result<Lsn> require_quorum(const std::string& superuser, const std::filesystem::
             std::this_thread::sleep_for(kReloadPoll);
         }
     }
-    BOUGH_ASSIGN(auto session, Session::open(superuser));
-    // Those that began before the postmaster read its files last; pg_terminate_backend waits for their end.
-    BOUGH_ASSIGN(auto left, session.value("select count(*) filter (where not pg_terminate_backend(pid, 5000)) from pg_stat_replication "
+    // Those that began before the postmaster read its files last; pg_terminate_backend waits for their end. Asked in a session that began
+    // since: an older one has its own time of reading them, or none yet.
+    BOUGH_ASSIGN(auto fresh, Session::open(superuser));
+    BOUGH_ASSIGN(auto left, fresh.value("select count(*) filter (where not pg_terminate_backend(pid, 5000)) from pg_stat_replication "
                                           "where application_name like 'bough\\_%' and backend_start <= pg_conf_load_time()"));
     if (left.size() != 1 || left.front() != '0') return Error{ErrorCode::timeout, left + " WAL senders of the compute do not end", {}};
-    BOUGH_ASSIGN(auto flushed, session.value("select pg_current_wal_flush_lsn()::text"));
+    BOUGH_ASSIGN(auto flushed, fresh.value("select pg_current_wal_flush_lsn()::text"));
     auto lsn = Lsn::parse(flushed);
     if (!lsn) return Error{ErrorCode::internal, "the compute is at \"" + flushed + "\", which is no LSN", {}};
     return *lsn;

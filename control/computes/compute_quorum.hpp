@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "bough/error.hpp"
 #include "bough/lsn.hpp"
@@ -16,6 +17,10 @@ namespace bough::control {
 // In Postgres it is the WAL senders that decide whether a commit has been waited for, each by the setting as it has read it. Nothing
 // tells whether a sender has read it; but one that began after the postmaster did so has it. So those that are older are ended: their
 // safekeepers are back within milliseconds. Doing it again changes nothing more.
-Result<Lsn> require_quorum(const std::string& superuser, const std::filesystem::path& directory, const compute::StandbyQuorum& quorum);
+//
+// A sender counts all those that by the setting they have read themselves are standbys, whoever its own setting names. So `leavers`, who
+// are not in `quorum` any more, are kept away while senders go by different settings: by then none of them is connected.
+Result<Lsn> require_quorum(const std::string& superuser, const std::filesystem::path& directory, const compute::StandbyQuorum& quorum,
+                           const std::vector<std::string>& leavers);
 
 }  // namespace bough::control

@@ -16,7 +16,6 @@
 #include "control/computes/launch_record.hpp"
 #include "control/computes/owner_role.hpp"
 #include "control/computes/sql_port.hpp"
-#include "control/computes/branch_move.hpp"
 #include "control/computes/standby_quorum.hpp"
 #include "files/files.hpp"
 
@@ -53,6 +52,7 @@ struct Computes::Compute {
     BeginOrder order;                 // of the running term; of the last election here when there is no compute
     std::set<std::string> joined;     // who is known to be in it, with its newest configuration
     std::chrono::steady_clock::time_point look_at;  // when it is asked again whether the term is still ours
+    Term back_in;                     // the term in which a change that was called off was undone here last
     Term known;                       // the newest term known to have begun, ours or not, when this process last won or tried to
     std::chrono::steady_clock::time_point retry_at;
     std::chrono::seconds retry_pause{1};
@@ -78,10 +78,10 @@ struct Computes::Compute {
     }
 };
 
-Computes::Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers,
+Computes::Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, Errands& errands,
                    IngestCatchup& catchup, WalRetention& retention)
-    : options_(std::move(options)), catalog_(catalog), pageserver_(pageserver), safekeepers_(safekeepers), catchup_(catchup),
-      retention_(retention) {}
+    : options_(std::move(options)), catalog_(catalog), pageserver_(pageserver), safekeepers_(safekeepers), errands_(errands),
+      catchup_(catchup), retention_(retention) {}
 Computes::~Computes() = default;
 
 std::shared_ptr<Computes::Compute> Computes::compute_of(const BranchRow& branch) {
@@ -384,7 +384,7 @@ bool Computes::yield_to_another(Compute& compute, const BranchRow& branch, const
     return true;
 }
 
-Result<std::string> Computes::bring_to(const BranchRow& branch, const std::vector<std::string>& members) {
+Result<std::string> Computes::bring_to(const BranchRow& branch, const MoveTarget& target) {
     auto compute = compute_of(branch);
     std::unique_lock work(compute->work, std::try_to_lock);
     if (!work || closing_) return std::string("its compute to start or stop");
@@ -392,6 +392,7 @@ Result<std::string> Computes::bring_to(const BranchRow& branch, const std::vecto
     if (!row || row->state != RowState::ready) return std::string();  // no WAL of it yet, or soon no more
     BOUGH_ASSIGN(auto project, catalog_.project(branch.project.str()));
     BOUGH_ASSIGN(auto quorum, safekeepers_.of(branch.project));
+    BOUGH_TRY(errands_.call_off_rest(branch.project, branch.id, target.members));
     auto positions = quorum.positions(branch.project, branch.id);
     std::set<std::string> without;
     Term newest;
@@ -412,7 +413,12 @@ Result<std::string> Computes::bring_to(const BranchRow& branch, const std::vecto
             std::sort(names.begin(), names.end());
             return names;
         };
-        if (!configuration.joint() && sorted(configuration.members) == sorted(members)) return std::string();
+        // Called off: one that does not answer may hold the configuration of the change, which the next launcher would have to win.
+        bool all_answer = true;
+        for (std::size_t i = 0; i < positions.size(); ++i)
+            if (is_member(configuration, quorum.names()[i]) && !(positions[i] && positions[i]->configuration == configuration)) all_answer = false;
+        if (!configuration.joint() && sorted(configuration.members) == sorted(target.members) && (all_answer || !target.called_off || compute->back_in == newest))
+            return std::string();
         // Orders are taken in a term that has begun only. Nobody writes in this one.
         bool ours = newest != Term{} && compute->order.term == newest;
         for (std::size_t i = 0; i < positions.size(); ++i)
@@ -423,10 +429,16 @@ Result<std::string> Computes::bring_to(const BranchRow& branch, const std::vecto
             compute->known = elected.term;
         }
     }
-    auto moved = move_branch(quorum, *row, branch_start(*row, project.system_id), members, compute->order, writer);
+    // Once in a term is enough, however often it is asked for.
+    if (!target.called_off) compute->back_in = {};
+    MoveTarget there = target;
+    there.called_off = target.called_off && compute->back_in != compute->order.term;
+    auto moved = move_branch(quorum, *row, branch_start(*row, project.system_id), there, compute->order, writer);
     compute->joined.clear();  // those that missed the newest configuration are told
     if (!moved) return moved.error();
     if (!moved->there) return moved->waiting_for;
+    if (target.called_off) compute->back_in = compute->order.term;
+    for (const auto& name : moved->unrested) BOUGH_TRY(errands_.add({name, row->project, row->id, ErrandRow::Kind::rest}));
     if (running) {
         // Readers of safekeepers that left would get nothing more.
         if (auto followed = catchup_.follow(*row); !followed) spdlog::warn("{}: {}", label(*row), followed.error().message);

@@ -12,7 +12,9 @@
 
 #include "compute/launcher/compute_settings.hpp"
 #include "control/catalog/catalog.hpp"
+#include "control/computes/branch_move.hpp"
 #include "control/computes/election.hpp"
+#include "control/storage/errands.hpp"
 #include "control/storage/ingest_catchup.hpp"
 #include "control/storage/wal_retention.hpp"
 #include "control/storage/pageserver_client.hpp"
@@ -46,8 +48,8 @@ struct ComputeView {
 // stop_all() is called: the next control process finds and adopts them.
 class Computes {
 public:
-    Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, IngestCatchup& catchup,
-             WalRetention& retention);
+    Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, Errands& errands,
+             IngestCatchup& catchup, WalRetention& retention);
     ~Computes();
 
     // Starts the branch's compute unless it runs, and remembers that it is wanted. When it returns, SQL is served.
@@ -68,7 +70,7 @@ public:
     void stop_all();
     // Brings a branch towards these safekeepers (move_branch), with its compute running or without one. Empty when it is there, else
     // what it waits for: call again.
-    Result<std::string> bring_to(const BranchRow& branch, const std::vector<std::string>& members);
+    Result<std::string> bring_to(const BranchRow& branch, const MoveTarget& target);
     // Drops what is kept for a deleted branch.
     void forget(const BranchRow& branch);
 
@@ -96,6 +98,7 @@ private:
     Catalog& catalog_;
     PageserverClient& pageserver_;
     Safekeepers& safekeepers_;
+    Errands& errands_;
     IngestCatchup& catchup_;
     WalRetention& retention_;
     std::atomic<bool> closing_ = false;

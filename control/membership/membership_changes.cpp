@@ -79,10 +79,14 @@ Result<void> MembershipChanges::begin(const ProjectId& id, const MembershipChang
                 return Error{ErrorCode::failed_precondition, "safekeeper \"" + name + "\" was removed or replaced before",
                              "a safekeeper that left may have lost what it promised; give the new one a name of its own"};
         }
-        if (!change.add->wal.empty()) BOUGH_TRY(safekeepers_.introduce(*change.add));
+        if (!change.add->wal.empty()) {
+            BOUGH_TRY(check_distinct(*change.add));
+            BOUGH_TRY(safekeepers_.introduce(*change.add));
+        }
         auto client = safekeepers_.find(name);
         if (!client) return Error{ErrorCode::not_found, "safekeeper \"" + name + "\" is not known", "name it to bough-control with --safekeeper"};
         if (auto there = client->boot_id(); !there) return there.error().within("safekeeper \"" + name + "\" does not answer");
+        BOUGH_TRY(check_distinct(client->address()));
     }
     auto place = std::find(after.begin(), after.end(), change.remove);
     if (place != after.end() && change.add) *place = change.add->name;
@@ -96,6 +100,18 @@ Result<void> MembershipChanges::begin(const ProjectId& id, const MembershipChang
     std::lock_guard lock(mutex_);
     asked_ = true;
     wake_.notify_all();
+    return {};
+}
+
+// One disk under two names would count twice.
+Result<void> MembershipChanges::check_distinct(const SafekeeperAddress& address) const {
+    auto identity = SafekeeperClient({address.name, address.admin, address.wal, {}}).identity();
+    if (!identity || identity->empty()) return {};  // that it does not answer is said elsewhere
+    for (const auto& row : catalog_.safekeepers()) {
+        if (row.name == address.name || row.identity != *identity) continue;
+        return Error{ErrorCode::invalid_argument, "safekeeper \"" + address.name + "\" is safekeeper \"" + row.name + "\": both addresses lead to the same data",
+                     "give each a data directory and an address of its own"};
+    }
     return {};
 }
 
@@ -145,7 +161,7 @@ bool MembershipChanges::advance(const ProjectRow& project) {
             std::lock_guard lock(mutex_);
             if (stopping_) return false;
         }
-        auto moved = computes_.bring_to(branch, target);
+        auto moved = computes_.bring_to(branch, {target, change.returning});
         if (!moved) waiting[branch.name] = moved.error().message;
         else if (!moved->empty()) waiting[branch.name] = *moved;
     }

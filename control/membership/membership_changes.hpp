@@ -47,6 +47,7 @@ private:
     // True when the project's change is finished.
     bool advance(const ProjectRow& project);
     Result<void> finish(const ProjectRow& project);
+    Result<void> check_distinct(const SafekeeperAddress& address) const;
     Result<void> mark_leaving(const std::string& name, bool leaving);
 
     Catalog& catalog_;

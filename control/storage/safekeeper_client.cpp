@@ -77,7 +77,7 @@ Result<void> SafekeeperClient::create_branch(const ProjectId& project, const Bra
 }
 
 Result<void> SafekeeperClient::delete_branch(const ProjectId& project, const BranchId& branch) {
-    return done(http_.call("DELETE", target(project, branch)));
+    return done(http_.call("DELETE", target(project, branch), {}, kQuickTimeout));
 }
 
 Result<SafekeeperPosition> SafekeeperClient::position(const ProjectId& project, const BranchId& branch) {

@@ -127,3 +127,24 @@ def test_a_change_that_cannot_be_made_waits_and_is_called_off(make_system):
     assert "removed or replaced before" in system.refused("safekeeper", "add", "stranger")
     system.json("safekeeper", "add", "sk2")
     check_quorum(system, ["sk1", "sk2"])
+
+
+def test_a_safekeeper_that_was_away_is_told_of_deleted_branches(make_system):
+    system = make_system(safekeepers=3)
+    system.up()
+    system.sql("create table t as select 1 as id")
+    system.branch("doomed")
+    system.sql("create table t2 as select 1 as id", "doomed")
+    doomed = f"branches/{system.project_id()}/{system.branch_id('doomed')}"
+    kept = system.data_dir / "safekeepers" / "sk3" / doomed
+    wait.until(kept.exists, 30, "sk3 to keep the branch")
+    # One disk under two names is one.
+    twin = {"add": {"name": "twin", "admin": f"unix:{system.admin_socket('safekeeper-sk1')}", "wal": "host=/nowhere port=1"}}
+    assert "lead to the same data" in str(pytest.raises(Exception, system.api, "POST", "/safekeepers", twin).value)
+    assert members(system) == {"sk1", "sk2", "sk3"}
+
+    pid = system.kill_daemon("safekeeper-sk3", signal.SIGSTOP)
+    system.json("branch", "delete", "doomed")
+    assert kept.exists()
+    os.kill(pid, signal.SIGCONT)
+    wait.until(lambda: not kept.exists(), 90, "sk3 to hear of the deletion")
