@@ -9,7 +9,7 @@
 namespace bough::control {
 namespace {
 
-constexpr auto kQuickTimeout = std::chrono::seconds(5);
+constexpr auto kSilence = std::chrono::seconds(2);
 constexpr auto kBeginOverhead = std::chrono::seconds(10);  // beyond the patience that is asked for
 
 Result<SafekeeperPosition> position_in(const std::string& body) {
@@ -55,14 +55,22 @@ std::string SafekeeperClient::target(const ProjectId& project, const BranchId& b
     return "/v1/branches/" + project.str() + "/" + branch.str() + verb + (query.empty() ? "" : "?") + query;
 }
 
+Result<std::string> SafekeeperClient::call(const std::string& method, const std::string& target, const std::string& body) {
+    if (std::chrono::steady_clock::now() < silent_until_.load())
+        return Error{ErrorCode::timeout, "safekeeper " + address_.name + " did not answer a moment ago", {}};
+    auto answer = http_.call(method, target, body, answer_time_);
+    if (!answer && answer.error().code == ErrorCode::timeout) silent_until_ = std::chrono::steady_clock::now() + kSilence;
+    return answer;
+}
+
 Result<std::string> SafekeeperClient::identity() {
-    BOUGH_ASSIGN(auto body, http_.call("GET", "/status", {}, kQuickTimeout));
+    BOUGH_ASSIGN(auto body, call("GET", "/status"));
     BOUGH_ASSIGN(auto fields, json::parse_object(body));
     return json::string_field_or(fields, "identity", "");
 }
 
 Result<std::string> SafekeeperClient::boot_id() {
-    BOUGH_ASSIGN(auto body, http_.call("GET", "/status", {}, kQuickTimeout));
+    BOUGH_ASSIGN(auto body, call("GET", "/status"));
     BOUGH_ASSIGN(auto fields, json::parse_object(body));
     return json::string_field(fields, "boot_id");
 }
@@ -73,21 +81,21 @@ Result<void> SafekeeperClient::create_branch(const ProjectId& project, const Bra
                       {"system_identifier", std::to_string(start.system_id.value)},
                       {"segment_bytes", kWalSegmentBytes}};
     if (start.parent) body["parent"] = json::object{{"branch", start.parent->str()}};
-    return done(http_.call("PUT", target(project, branch), boost::json::serialize(body)));
+    return done(call("PUT", target(project, branch), boost::json::serialize(body)));
 }
 
 Result<void> SafekeeperClient::delete_branch(const ProjectId& project, const BranchId& branch) {
-    return done(http_.call("DELETE", target(project, branch), {}, kQuickTimeout));
+    return done(call("DELETE", target(project, branch)));
 }
 
 Result<SafekeeperPosition> SafekeeperClient::position(const ProjectId& project, const BranchId& branch) {
-    BOUGH_ASSIGN(auto answer, http_.call("GET", target(project, branch), {}, kQuickTimeout));
+    BOUGH_ASSIGN(auto answer, call("GET", target(project, branch)));
     return position_in(answer);
 }
 
 Result<SafekeeperPosition> SafekeeperClient::vote(const ProjectId& project, const BranchId& branch, Term term) {
     json::object body{{"term", term.value}};
-    BOUGH_ASSIGN(auto answer, http_.call("POST", target(project, branch, "/vote"), boost::json::serialize(body), kQuickTimeout));
+    BOUGH_ASSIGN(auto answer, call("POST", target(project, branch, "/vote"), boost::json::serialize(body)));
     return position_in(answer);
 }
 
@@ -107,7 +115,7 @@ Result<SafekeeperPosition> SafekeeperClient::begin(const ProjectId& project, con
 }
 
 Result<std::size_t> SafekeeperClient::branch_count() {
-    BOUGH_ASSIGN(auto answer, http_.call("GET", "/v1/branches" + (address_.identity.empty() ? "" : "?identity=" + address_.identity), {}, kQuickTimeout));
+    BOUGH_ASSIGN(auto answer, call("GET", "/v1/branches" + (address_.identity.empty() ? "" : "?identity=" + address_.identity)));
     BOUGH_ASSIGN(auto fields, json::parse_object(answer));
     const auto* list = fields.if_contains("branches");
     return list != nullptr && list->is_array() ? list->get_array().size() : 0;
@@ -115,12 +123,12 @@ Result<std::size_t> SafekeeperClient::branch_count() {
 
 Result<void> SafekeeperClient::commit(const ProjectId& project, const BranchId& branch, Term term, Lsn commit_lsn) {
     json::object body{{"term", term.value}, {"commit_lsn", commit_lsn.to_string()}};
-    return done(http_.call("POST", target(project, branch, "/commit"), boost::json::serialize(body), kQuickTimeout));
+    return done(call("POST", target(project, branch, "/commit"), boost::json::serialize(body)));
 }
 
 Result<void> SafekeeperClient::durable(const ProjectId& project, const BranchId& branch, Lsn durable_lsn) {
     json::object body{{"durable_lsn", durable_lsn.to_string()}};
-    return done(http_.call("POST", target(project, branch, "/durable"), boost::json::serialize(body), kQuickTimeout));
+    return done(call("POST", target(project, branch, "/durable"), boost::json::serialize(body)));
 }
 
 Result<Position> SafekeeperClient::boundary(const ProjectId& project, const BranchId& branch, Lsn lsn) {

@@ -1,6 +1,7 @@
 // One safekeeper's admin HTTP (docs/protocols/admin_http.md), typed.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -62,7 +63,10 @@ struct BranchStart {
 // Thread-safe.
 class SafekeeperClient {
 public:
-    explicit SafekeeperClient(SafekeeperAddress address) : address_(std::move(address)), http_(address_.admin) {}
+    // `answer_time`: how long it may take to answer what needs no waiting. One that took longer is not waited for again for the next two
+    // seconds: calls fail at once (timeout), else a launch, which asks in several steps, would wait in each of them.
+    explicit SafekeeperClient(SafekeeperAddress address, std::chrono::milliseconds answer_time = std::chrono::seconds(5))
+        : address_(std::move(address)), http_(address_.admin), answer_time_(answer_time) {}
     const SafekeeperAddress& address() const { return address_; }
 
     Result<std::string> boot_id();
@@ -89,8 +93,12 @@ private:
     // Of a branch, and what is asked of it; `query` without its '?'.
     std::string target(const ProjectId& project, const BranchId& branch, const std::string& verb = {}, std::string query = {}) const;
 
+    Result<std::string> call(const std::string& method, const std::string& target, const std::string& body = {});
+
     SafekeeperAddress address_;
     http::Client http_;
+    const std::chrono::milliseconds answer_time_;
+    std::atomic<std::chrono::steady_clock::time_point> silent_until_{};
 };
 
 // The safekeeper follows the branch no more, until a launcher asks for its vote and begins a term there: it has promised a term that nobody
