@@ -23,7 +23,7 @@ def begin(pg, members):
     for member in members:
         member.create(branch)
     elect(members, branch, pg.source)
-    pg.start(QUORUM, "-c wal_writer_delay=10ms")
+    pg.start(QUORUM, "-c wal_writer_delay=10ms -c autovacuum=off")
     with pg.connect() as connection:
         connection.execute("create table ledger (id int)")
     return branch

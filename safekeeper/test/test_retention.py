@@ -218,9 +218,15 @@ def test_a_peer_beyond_the_bound_begins_its_log_anew(pg, safekeepers, compute_ke
         end = lsn(connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
     for member in members[1:]:
         committed(member, branch, end)
+
     # From the beginning of the first segment that both have: also what precedes the beginning of the log was fetched.
-    both = max(at, log_begin(members[1], branch)) // SEGMENT_BYTES * SEGMENT_BYTES
-    assert away.wal(branch, both, end) == members[1].wal(branch, both, end)
+    def same_wal():
+        both = max(log_begin(away, branch), log_begin(members[1], branch)) // SEGMENT_BYTES * SEGMENT_BYTES
+        try:
+            return away.wal(branch, both, end) == members[1].wal(branch, both, end)
+        except FileNotFoundError:
+            return False  # it was dropped meanwhile
+    wait_until(same_wal, what="both to hold the same WAL")
     assert set(acknowledged) <= committed_xids(away.branch_dir(branch), at, end)
     # And its vote counts: it may be the one that a new term begins with.
     pg.stop("immediate")
