@@ -311,15 +311,17 @@ void Branch::change_generation() {
 // All of one moment: the log may have begun anew while control_mutex_ was waited for. What is to be persisted is what the core has.
 Result<void> Branch::save() {
     std::lock_guard lock(control_mutex_);
+    return write_control(control_now());
+}
+
+segment::ControlFile Branch::control_now() const {
     segment::ControlFile control = control_;
-    {
-        std::lock_guard state(state_mutex_);
-        control.consensus = core_.durable();
-        control.durable_lsn = durable_;
-        control.scan_lsn = core_.log().end;
-        control.scan_record = core_.log().last_record;
-    }
-    return write_control(std::move(control));
+    std::lock_guard state(state_mutex_);
+    control.consensus = core_.durable();
+    control.durable_lsn = durable_;
+    control.scan_lsn = core_.log().end;
+    control.scan_record = core_.log().last_record;
+    return control;
 }
 
 Result<void> Branch::write_control(segment::ControlFile control) {
@@ -383,14 +385,7 @@ Result<void> Branch::drop_wal() {
         drop_in_vain_ = found ? Lsn{} : limit;
         if (!found) return {};
         // First it is written that the log begins later: a crash then leaves nothing that is missed.
-        segment::ControlFile control = control_;
-        {
-            std::lock_guard state(state_mutex_);
-            control.consensus = core_.durable();
-            control.durable_lsn = durable_;
-            control.scan_lsn = core_.log().end;
-            control.scan_record = core_.log().last_record;
-        }
+        auto control = control_now();
         control.log_begin = found->end;
         control.log_begin_record = found->start;
         BOUGH_TRY(write_control(std::move(control)));
@@ -408,8 +403,14 @@ Result<void> Branch::before_receiving() { return make_first_segment(); }
 void Branch::log_flushed(const consensus::LogPosition& log) {
     unsaved_ = true;
     auto before = whole_end_.load();
-    for (const auto& action : step(consensus::LogFlushed{log})) perform_at_once(action);
-    if (whole_end_.load() != before) environment_.tell_peers(*this);
+    flushed_actions_ = step(consensus::LogFlushed{log});
+    peers_wait_ = whole_end_.load() != before;
+}
+
+void Branch::pass_on() {
+    for (const auto& action : flushed_actions_) perform_at_once(action);
+    flushed_actions_.clear();
+    if (peers_wait_) environment_.tell_peers(*this);
 }
 
 Lsn Branch::kept_by_others() const {
@@ -422,13 +423,8 @@ Lsn Branch::kept_by_others() const {
 Result<void> Branch::begin_log_anew(const segment::RecordBoundary& begin, std::span<const std::byte> prefix) {
     std::lock_guard lock(control_mutex_);
     BOUGH_TRY(segment::prepare_beginning(place_, begin.end, prefix));
-    segment::ControlFile control = control_;
-    {
-        std::lock_guard state(state_mutex_);
-        BOUGH_CHECK(begin.end > core_.log().end);
-        control.consensus = core_.durable();
-        control.durable_lsn = durable_;
-    }
+    auto control = control_now();
+    BOUGH_CHECK(begin.end > control.scan_lsn);
     control.consensus.commit_lsn = std::max(control.consensus.commit_lsn, begin.end);
     control.log_begin = control.scan_lsn = begin.end;
     control.log_begin_record = control.scan_record = begin.start;

@@ -136,6 +136,7 @@ private:
     // receive::FollowerListener
     Result<void> before_receiving() override;
     void log_flushed(const consensus::LogPosition& log) override;
+    void pass_on() override;
     Lsn kept_by_others() const override;
     Result<void> begin_log_anew(const segment::RecordBoundary& begin, std::span<const std::byte> prefix) override;
     void catch_up_failed(const Error& error) override;
@@ -149,6 +150,8 @@ private:
     void notify_readers();
     Result<void> save();
     Result<void> expect_log_up_to(Lsn at);
+    // What is to be in the control file now; with control_mutex_.
+    segment::ControlFile control_now() const;
     Result<void> write_control(segment::ControlFile control);  // with control_mutex_
     Result<void> drop_wal();                                   // with operation_mutex_
     Result<void> remove_files_below_begin();
@@ -199,6 +202,10 @@ private:
 
     std::mutex first_segment_mutex_;
     std::atomic<bool> first_segment_made_{false};
+
+    // The follower's, between log_flushed() and pass_on().
+    std::vector<consensus::Action> flushed_actions_;
+    bool peers_wait_ = false;
 
     receive::Follower follower_;  // last: its thread uses all of the above
 };

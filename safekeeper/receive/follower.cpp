@@ -306,12 +306,15 @@ Result<void> Follower::receive(Upstream& upstream, std::optional<Lsn> limit, Res
         auto before = log_.position().flush;
         const auto& position = log_.sync();
         bool progress = position.flush > before;
+        if (progress) listener_.log_flushed(position);
+        Result<void> replied;
         if (taken && (progress || arrived.reply_requested)) {
-            BOUGH_TRY(upstream.reply(position.flush, false));
+            replied = upstream.reply(position.flush, false);
             last_status = Clock::now();
         }
-        if (progress) listener_.log_flushed(position);
+        if (progress) listener_.pass_on();
         if (!taken) return taken.error();
+        if (!replied) return replied.error();
         if (arrived.any) {
             last_heard = last_status;
             if (pace.active()) {

@@ -28,7 +28,10 @@ public:
     virtual ~FollowerListener() = default;
     // Before the first byte is written.
     virtual Result<void> before_receiving() = 0;
+    // Before it is acknowledged: who asks once a commit was acknowledged is told of it.
     virtual void log_flushed(const consensus::LogPosition& log) = 0;
+    // Afterwards, since a commit waits for the acknowledgement: whoever waits for that log is woken.
+    virtual void pass_on() = 0;
     // What a majority of the branch's safekeepers is known to have without this one.
     virtual Lsn kept_by_others() const = 0;
     // What follows the log's end can be had nowhere; a peer's begins further on, at `begin`, a committed record boundary of this term.

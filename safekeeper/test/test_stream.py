@@ -1,5 +1,6 @@
 """One safekeeper behind a stock server, with stock clients."""
 
+import os
 import random
 import shutil
 import subprocess
@@ -210,6 +211,21 @@ def test_the_compute_of_another_branch_gets_no_acknowledgement(pg, one, said):
     with pg.connect() as connection:
         connection.execute("create table ours (i int)")
     assert lsn(one.position(branch)["end_lsn"]) > branch.start
+
+
+def test_who_asks_after_an_acknowledgement_is_told_of_it(pg, one):
+    """A branch at the tip has every commit that was acknowledged before. All on one CPU, where whoever is woken runs first."""
+    branch = begin(pg, one)
+    cpu = min(os.sched_getaffinity(0))
+    with pg.connect() as connection:
+        backend, walsenders = connection.execute("select pg_backend_pid(), array(select pid from pg_stat_replication)").fetchone()
+        threads = [int(thread) for thread in os.listdir(f"/proc/{one.process.pid}/task")]
+        for task in [backend, *walsenders, *threads]:
+            os.sched_setaffinity(task, {cpu})
+        connection.execute("create table told (i int)")
+        for i in range(1000):
+            before = connection.execute(f"insert into told values ({i}) returning pg_current_wal_insert_lsn()::text").fetchone()[0]
+            assert lsn(one.position(branch)["end_lsn"]) > lsn(before)
 
 
 def test_a_stock_standby_follows(pg, one, workdir):
