@@ -19,6 +19,13 @@ std::string key_of(const SafekeeperRow& row) { return "s/" + row.name; }
 std::string key_of(const ErrandRow& row) { return "e/" + row.safekeeper + "/" + row.project.str() + "/" + row.branch.str(); }
 std::string key_of(const BranchRow& row) { return "b/" + row.project.str() + "/" + row.id.str(); }
 
+template <class Map>
+std::vector<typename Map::mapped_type> rows_of(const Map& map) {
+    std::vector<typename Map::mapped_type> rows;
+    for (const auto& [key, row] : map) rows.push_back(row);
+    return rows;
+}
+
 Error store_error(const std::string& what, const rocksdb::Status& status) {
     return {status.IsCorruption() ? ErrorCode::corrupt : ErrorCode::io, "catalog: " + what + ": " + status.ToString(), {}};
 }
@@ -106,9 +113,7 @@ Result<void> Catalog::erase(const std::string& key) {
 
 std::vector<ProjectRow> Catalog::projects() const {
     std::lock_guard lock(mutex_);
-    std::vector<ProjectRow> result;
-    for (const auto& [id, row] : projects_) result.push_back(row);
-    return result;
+    return rows_of(projects_);
 }
 
 Result<ProjectRow> Catalog::project(const std::string& id_or_name) const {
@@ -157,9 +162,7 @@ Result<void> Catalog::put(const ProjectId& project, const Membership& before, co
 
 std::vector<SafekeeperRow> Catalog::safekeepers() const {
     std::lock_guard lock(mutex_);
-    std::vector<SafekeeperRow> result;
-    for (const auto& [name, row] : safekeepers_) result.push_back(row);
-    return result;
+    return rows_of(safekeepers_);
 }
 
 Result<void> Catalog::put(const SafekeeperRow& row) {
@@ -171,9 +174,7 @@ Result<void> Catalog::put(const SafekeeperRow& row) {
 
 std::vector<ErrandRow> Catalog::errands() const {
     std::lock_guard lock(mutex_);
-    std::vector<ErrandRow> result;
-    for (const auto& [key, row] : errands_) result.push_back(row);
-    return result;
+    return rows_of(errands_);
 }
 
 Result<void> Catalog::put(const ErrandRow& row) {
@@ -203,9 +204,7 @@ Result<void> Catalog::remove(const ProjectId& id) {
 
 std::vector<BranchRow> Catalog::branches() const {
     std::lock_guard lock(mutex_);
-    std::vector<BranchRow> result;
-    for (const auto& [id, row] : branches_) result.push_back(row);
-    return result;
+    return rows_of(branches_);
 }
 
 std::vector<BranchRow> Catalog::branches(const ProjectId& project) const {

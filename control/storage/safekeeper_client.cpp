@@ -10,6 +10,7 @@ namespace bough::control {
 namespace {
 
 constexpr auto kSilence = std::chrono::seconds(2);
+constexpr int kCreateAnswerTimes = 3;  // it syncs several files
 constexpr auto kBeginOverhead = std::chrono::seconds(10);  // beyond the patience that is asked for
 
 Result<SafekeeperPosition> position_in(const std::string& body) {
@@ -55,10 +56,10 @@ std::string SafekeeperClient::target(const ProjectId& project, const BranchId& b
     return "/v1/branches/" + project.str() + "/" + branch.str() + verb + (query.empty() ? "" : "?") + query;
 }
 
-Result<std::string> SafekeeperClient::call(const std::string& method, const std::string& target, const std::string& body) {
+Result<std::string> SafekeeperClient::call(const std::string& method, const std::string& target, const std::string& body, int answer_times) {
     if (std::chrono::steady_clock::now() < silent_until_.load())
         return Error{ErrorCode::timeout, "safekeeper " + address_.name + " did not answer a moment ago", {}};
-    auto answer = http_.call(method, target, body, answer_time_);
+    auto answer = http_.call(method, target, body, answer_time_ * answer_times);
     if (!answer && answer.error().code == ErrorCode::timeout) silent_until_ = std::chrono::steady_clock::now() + kSilence;
     return answer;
 }
@@ -81,7 +82,7 @@ Result<void> SafekeeperClient::create_branch(const ProjectId& project, const Bra
                       {"system_identifier", std::to_string(start.system_id.value)},
                       {"segment_bytes", kWalSegmentBytes}};
     if (start.parent) body["parent"] = json::object{{"branch", start.parent->str()}};
-    return done(call("PUT", target(project, branch), boost::json::serialize(body)));
+    return done(call("PUT", target(project, branch), boost::json::serialize(body), kCreateAnswerTimes));
 }
 
 Result<void> SafekeeperClient::delete_branch(const ProjectId& project, const BranchId& branch) {

@@ -93,7 +93,7 @@ private:
     // Of a branch, and what is asked of it; `query` without its '?'.
     std::string target(const ProjectId& project, const BranchId& branch, const std::string& verb = {}, std::string query = {}) const;
 
-    Result<std::string> call(const std::string& method, const std::string& target, const std::string& body = {});
+    Result<std::string> call(const std::string& method, const std::string& target, const std::string& body = {}, int answer_times = 1);
 
     SafekeeperAddress address_;
     http::Client http_;

@@ -8,6 +8,7 @@ namespace bough::control {
 namespace {
 
 constexpr std::size_t kNewProjectMembersMax = 5;
+constexpr const char* kNobody = "nobody";  // an identity that no safekeeper has: whoever is called by it refuses
 
 // It becomes a part of a standby's name, see the safekeeper's --name.
 Result<void> check_safekeeper_name(const std::string& name) {
@@ -18,10 +19,22 @@ Result<void> check_safekeeper_name(const std::string& name) {
                  "a name is 1 to 40 characters of a-z, 0-9 and '_'"};
 }
 
+// Two names for one process would be two answers of one disk.
+Result<void> check_different(const SafekeeperAddress& one, const SafekeeperAddress& other) {
+    if (one.name == other.name)
+        return Error{ErrorCode::invalid_argument, "two safekeepers are called \"" + one.name + "\"", "give each a name of its own"};
+    if (one.admin.to_string() == other.admin.to_string() || one.wal == other.wal)
+        return Error{ErrorCode::invalid_argument, "safekeepers \"" + one.name + "\" and \"" + other.name + "\" have the same address",
+                     "name each process once, with its own admin address and wal conninfo"};
+    return {};
+}
+
 }  // namespace
 
 Result<void> Safekeepers::introduce(const std::vector<SafekeeperAddress>& addresses) {
     Membership everyone;
+    for (std::size_t i = 0; i < addresses.size(); ++i)
+        for (std::size_t j = 0; j < i; ++j) BOUGH_TRY(check_different(addresses[j], addresses[i]));
     for (const auto& address : addresses) {
         BOUGH_TRY(introduce(address));
         everyone.members.push_back(address.name);
@@ -62,6 +75,15 @@ std::shared_ptr<SafekeeperClient> Safekeepers::find(const std::string& name) {
 void Safekeepers::learn_identity(SafekeeperRow& row, const net::Address& admin) {
     auto identity = SafekeeperClient(SafekeeperAddress{row.name, admin, row.wal, {}}).identity();
     if (!identity || identity->empty()) return;
+    for (const auto& other : catalog_.safekeepers()) {
+        if (other.name == row.name || other.identity != *identity) continue;
+        row.identity = kNobody;
+        std::lock_guard lock(mutex_);
+        auto known = clients_.find(row.name);
+        if (known == clients_.end() || known->second->address().identity != kNobody)
+            spdlog::error("safekeeper {} at {} is safekeeper {}: it is not used, since one that answers twice is no quorum", row.name, row.admin, other.name);
+        return;
+    }
     row.identity = *identity;
     if (auto put = catalog_.put(row); !put) spdlog::warn("safekeeper {}: {}", row.name, put.error().message);
 }

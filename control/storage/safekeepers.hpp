@@ -18,13 +18,13 @@ public:
     explicit Safekeepers(Catalog& catalog) : catalog_(catalog) {}
 
     // What the process was started with: adds those that are new, takes over addresses that have changed. Projects of a time when all
-    // used those of the system get them as their members. Before anything else.
+    // used those of the system get them as their members. Before anything else. invalid_argument: two that share a name or an address.
     Result<void> introduce(const std::vector<SafekeeperAddress>& addresses);
     // One more. invalid_argument: a name that is not one.
     Result<void> introduce(const SafekeeperAddress& address);
 
     // The client of that name, or nothing. It speaks only to the data that the safekeeper had when it was first asked: to an empty one
-    // in its place every call fails (failed_precondition).
+    // in its place every call fails (failed_precondition), and so it does to one whose data is known under another name.
     std::shared_ptr<SafekeeperClient> find(const std::string& name);
 
     // Whom to ask about branches of the project: its members, and while they change also those to come.

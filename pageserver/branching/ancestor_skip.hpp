@@ -8,7 +8,7 @@ namespace bough::pageserver {
 
 class Branch;
 
-// Of a branch: what its next kAncestorsPerSkip ancestors have versions of, together. An object that is not in it is looked for from
+// Of a branch: what its next kAncestors ancestors have versions of, together. An object that is not in it is looked for from
 // `to` on, at or below `start`.
 struct AncestorSkip {
     static constexpr unsigned kAncestors = 32;

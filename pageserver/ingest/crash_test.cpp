@@ -33,7 +33,8 @@ constexpr const char* kDirectoryVariable = "BOUGH_CRASH_TEST_DIRECTORY";
 constexpr const char* kSeedVariable = "BOUGH_CRASH_TEST_SEED";
 constexpr const char* kRoundVariable = "BOUGH_CRASH_TEST_ROUND";
 
-// What the process that is going to be killed does.
+// What the process that is going to be killed does. Disabled because it is no test by itself: start_child() runs it, by name, in a process
+// of its own, and CrashTest looks at what that leaves.
 TEST(CrashChild, DISABLED_ingests) {
     ASSERT_NE(std::getenv(kDirectoryVariable), nullptr);
     const auto seed = std::stoull(std::getenv(kSeedVariable));

@@ -13,8 +13,15 @@ PageCache::PageCache(std::size_t bytes_max) : slots_per_shard_(bytes_max / pg::k
     }
 }
 
-void PageCache::copy_out(const Shard& shard, std::uint32_t slot, pg::Page out) {
-    std::memcpy(out.data(), shard.pages.get() + std::size_t{slot} * pg::kPageBytes, pg::kPageBytes);
+PageCache::Slot* PageCache::find(Shard& shard, const Key& key) {
+    const auto found = shard.slot_of.find(key);
+    return found == shard.slot_of.end() ? nullptr : &shard.slots[found->second];
+}
+
+void PageCache::copy_out(const Shard& shard, Slot& slot, pg::Page out) {
+    slot.used = true;
+    const auto index = static_cast<std::size_t>(&slot - shard.slots.data());
+    std::memcpy(out.data(), shard.pages.get() + index * pg::kPageBytes, pg::kPageBytes);
 }
 
 std::uint32_t PageCache::take_slot(Shard& shard) {
@@ -36,13 +43,10 @@ std::optional<Lsn> PageCache::get_below(const Key& key, Lsn lsn, pg::Page out) {
     if (slots_per_shard_ == 0) return std::nullopt;
     Shard& shard = shard_of(key);
     const std::lock_guard lock(shard.mutex);
-    const auto found = shard.slot_of.find(key);
-    if (found == shard.slot_of.end()) return std::nullopt;
-    Slot& slot = shard.slots[found->second];
-    if (slot.validity.version >= lsn) return std::nullopt;
-    slot.used = true;
-    copy_out(shard, found->second, out);
-    return slot.validity.version;
+    Slot* slot = find(shard, key);
+    if (slot == nullptr || slot->validity.version >= lsn) return std::nullopt;
+    copy_out(shard, *slot, out);
+    return slot->validity.version;
 }
 
 void PageCache::put(const Key& key, const Validity& validity, pg::ConstPage page) {

@@ -45,17 +45,14 @@ public:
         if (slots_per_shard_ == 0) return std::nullopt;
         Shard& shard = shard_of(key);
         const std::lock_guard lock(shard.mutex);
-        const auto found = shard.slot_of.find(key);
-        if (found == shard.slot_of.end()) return std::nullopt;
-        Slot& slot = shard.slots[found->second];
-        if (at < slot.validity.version) return std::nullopt;
-        if (at > slot.validity.through) {
-            if (!unchanged(slot.validity.through)) return std::nullopt;
-            slot.validity.through = at;
+        Slot* slot = find(shard, key);
+        if (slot == nullptr || at < slot->validity.version) return std::nullopt;
+        if (at > slot->validity.through) {
+            if (!unchanged(slot->validity.through)) return std::nullopt;
+            slot->validity.through = at;
         }
-        slot.used = true;
-        copy_out(shard, found->second, out);
-        return slot.validity;
+        copy_out(shard, *slot, out);
+        return slot->validity;
     }
 
     // Copies the page to `out` if it is there as of a version below `lsn`; that version's LSN.
@@ -88,7 +85,9 @@ private:
     static constexpr std::size_t kShards = 64;
 
     Shard& shard_of(const Key& key) { return shards_[KeyHash{}(key) >> 48 & (kShards - 1)]; }
-    static void copy_out(const Shard& shard, std::uint32_t slot, pg::Page out);
+    // Null: not there.
+    static Slot* find(Shard& shard, const Key& key);
+    static void copy_out(const Shard& shard, Slot& slot, pg::Page out);
     // A slot for a new key: a free one, or that of a page that was not used since the hand came by last.
     std::uint32_t take_slot(Shard& shard);
 

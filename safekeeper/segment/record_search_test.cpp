@@ -45,9 +45,7 @@ protected:
         return found;
     }
 
-    WalPlace place_{std::filesystem::temp_directory_path() / ("sk-search-" + std::to_string(::getpid()) + "-" +
-                                                              ::testing::UnitTest::GetInstance()->current_test_info()->name()),
-                    testing::kSystem, kSegment};
+    WalPlace place_ = testing::place_of_test(kSegment);
     std::vector<RecordBoundary> boundaries_;
 };
 

@@ -44,10 +44,7 @@ protected:
         return numbers;
     }
 
-    WalPlace place_{std::filesystem::temp_directory_path() /
-                        ("sk-drop-" + std::to_string(::getpid()) + "-" +
-                         ::testing::UnitTest::GetInstance()->current_test_info()->name()),
-                    kSystem, kSegment};
+    WalPlace place_ = place_of_test();
     Preallocator preallocator_;
 };
 

@@ -54,10 +54,7 @@ protected:
         return std::all_of(rest.begin(), rest.end(), [](std::byte b) { return b == std::byte{0}; });
     }
 
-    WalPlace place_{std::filesystem::temp_directory_path() /
-                        ("sk-log-" + std::to_string(::getpid()) + "-" +
-                         ::testing::UnitTest::GetInstance()->current_test_info()->name()),
-                    kSystem, kSegment};
+    WalPlace place_ = place_of_test();
     Preallocator preallocator_;
 };
 

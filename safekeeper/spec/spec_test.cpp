@@ -23,6 +23,19 @@ TEST(Exploration, every_order_of_two_elections_keeps_the_promises) {
     EXPECT_GT(result.with_acknowledged, 1'000U);
 }
 
+// A part of a space that is too large to be walked through: everything may go wrong in it.
+TEST(Exploration, a_part_of_wide_bounds_keeps_the_promises) {
+    Bounds bounds;
+    bounds.attempts = 1;
+    bounds.records = 1;
+    bounds.crashes = 1;
+    bounds.failed_writes = 1;
+    bounds.slow_actions = true;
+    auto result = explore(bounds, 150'000);
+    EXPECT_GE(result.states, 100'000U);
+    EXPECT_GT(result.with_acknowledged, 1'000U);
+}
+
 using ExplorationDeathTest = ::testing::Test;
 
 TEST(ExplorationDeathTest, finds_a_tail_that_was_not_cut) {

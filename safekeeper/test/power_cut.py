@@ -18,6 +18,10 @@ class _Change:
         """The file whose sync makes this durable."""
         return self.path if self.kind in "WT" else os.path.dirname(self.path)
 
+    def nameless(self):
+        """Where the file of this creation waits while its name is taken back."""
+        return f"{self.path}.nameless.{self.number}"
+
 
 def _read(log):
     """(changes, syncs as (path, upto))"""
@@ -53,7 +57,7 @@ def _undo(change):
     elif change.kind == "T":
         os.truncate(change.path, change.before_bytes)
     elif change.kind == "C":
-        os.unlink(change.path)
+        os.rename(change.path, change.nameless())  # a file without a name has what was synced of it all the same
     elif change.kind == "R":
         to, kept = change.before.decode(), change.after.decode()
         os.rename(to, change.path)
@@ -80,7 +84,7 @@ def _redo(change, chance):
     elif change.kind == "T":
         os.truncate(change.path, change.offset)
     elif change.kind == "C":
-        os.close(os.open(change.path, os.O_CREAT | os.O_WRONLY, 0o600))
+        os.rename(change.nameless(), change.path)
     elif change.kind == "R":
         os.rename(change.path, change.before.decode())
     else:
@@ -100,9 +104,12 @@ def cut_power(log, directory, chance):
         if change.kind == "C" and not os.path.exists(change.path):
             continue
         _undo(change)
-    stayed = [c for c in unsynced if chance.random() < 0.5]
+    stayed = [c for c in unsynced if chance.random() < 0.5 and (c.kind != "C" or os.path.exists(c.nameless()))]
     for change in stayed:
         _redo(change, chance)
+    for change in unsynced:
+        if change.kind == "C" and os.path.exists(change.nameless()):
+            os.unlink(change.nameless())
     os.unlink(log)
     for name in os.listdir(os.path.dirname(log)):
         if name.startswith(os.path.basename(log) + "."):

@@ -285,6 +285,18 @@ def committed_xids(directory, start, end):
     return {int(x) for x in re.findall(r"rmgr: Transaction .* tx:\s+(\d+), .* desc: COMMIT", waldump(directory, start, end, "-r", "Transaction"))}
 
 
+def begin(pg, members, standbys="ANY 1 (bough_sk1)", options=""):
+    """A branch kept by these safekeepers, in its first term, whose compute runs and has an empty table `ledger`."""
+    branch = pg.branch()
+    for member in members:
+        member.create(branch)
+    elect(members, branch, pg.source)
+    pg.start(standbys, options)
+    with pg.connect() as connection:
+        connection.execute("create table ledger (id int)")
+    return branch
+
+
 def write_ledger(pg, acknowledged, stop):
     """Commits one transaction after another and notes what was acknowledged, until the server goes or `stop` is set."""
     import psycopg

@@ -1,7 +1,6 @@
 """A safekeeper whose disk is full: commits that need it wait, nothing is lost, and all goes on once there is room."""
 
 import contextlib
-import os
 import pathlib
 import subprocess
 import threading
@@ -9,7 +8,7 @@ import time
 
 import pytest
 
-from support import committed_xids, elect, lsn, wait_until, write_ledger
+from support import begin, committed_xids, elect, lsn, wait_until, write_ledger
 
 DISK_BYTES = 256 << 20
 QUORUM = "ANY 2 (bough_sk1, bough_sk2, bough_sk3)"
@@ -43,17 +42,6 @@ class Ballast:
 
     def remove(self):
         self.path.unlink(missing_ok=True)
-
-
-def start(pg, members, standbys):
-    branch = pg.branch()
-    for member in members:
-        member.create(branch)
-    elect(members, branch, pg.source)
-    pg.start(standbys)
-    with pg.connect() as connection:
-        connection.execute("create table ledger (n int)")
-    return branch
 
 
 def end_of(pg):
@@ -101,7 +89,7 @@ class Writer:
 
 
 def test_commits_wait_for_room_on_the_only_disk_and_none_is_lost(pg, small_disk, one):
-    branch = start(pg, [one], "ANY 1 (bough_sk1)")
+    branch = begin(pg, [one], "ANY 1 (bough_sk1)")
     writer = Writer(pg)
     ballast = Ballast(small_disk)
     try:
@@ -130,12 +118,12 @@ def test_commits_wait_for_room_on_the_only_disk_and_none_is_lost(pg, small_disk,
         ballast.fill(leave=3 << 20)
         write_without_waiting(pg, 4)
         wait_until(lambda: is_full(one), what="the disk to be full again")
-        begin = lsn(one.position(branch)["begin_lsn"])
+        dropped = lsn(one.position(branch)["begin_lsn"])
 
         def pageserver_keeps_up():
             one.call("POST", one.branch(branch) + "/durable", {"durable_lsn": one.position(branch)["commit_lsn"]})
         pageserver_keeps_up()
-        wait_until(lambda: lsn(one.position(branch)["begin_lsn"]) > begin, what="WAL to be dropped on a full disk")
+        wait_until(lambda: lsn(one.position(branch)["begin_lsn"]) > dropped, what="WAL to be dropped on a full disk")
         writer.goes_on(meanwhile=pageserver_keeps_up)
     finally:
         ballast.remove()
@@ -148,7 +136,7 @@ def test_commits_wait_for_room_on_the_only_disk_and_none_is_lost(pg, small_disk,
 
 
 def test_a_vote_is_granted_on_a_full_disk(pg, small_disk, one):
-    branch = start(pg, [one], "ANY 1 (bough_sk1)")
+    branch = begin(pg, [one], "ANY 1 (bough_sk1)")
     with pg.connect() as connection:
         connection.execute("insert into ledger values (1)")
     ballast = Ballast(small_disk)
@@ -163,7 +151,7 @@ def test_a_vote_is_granted_on_a_full_disk(pg, small_disk, one):
 def test_a_tail_is_cut_on_a_full_disk(pg, small_disk, safekeepers):
     """A begin that must shorten the log first writes down that it will be shorter."""
     members = safekeepers(3)
-    branch = start(pg, members, QUORUM)
+    branch = begin(pg, members, QUORUM)
     point = end_of(pg)
     for member in members:
         wait_until(lambda: lsn(member.position(branch)["end_lsn"]) >= point, what="the same log on all")
@@ -195,7 +183,7 @@ def test_a_tail_is_cut_on_a_full_disk(pg, small_disk, safekeepers):
 def test_two_others_go_on_and_the_full_one_catches_up(pg, small_disk, safekeepers):
     members = safekeepers(3)
     full = members[0]
-    branch = start(pg, members, QUORUM)
+    branch = begin(pg, members, QUORUM)
     writer = Writer(pg)
     ballast = Ballast(small_disk)
     try:

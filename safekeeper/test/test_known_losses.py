@@ -10,23 +10,12 @@ import time
 
 import pytest
 
-from support import SEGMENT_BYTES, committed_xids, elect, lsn, lsn_text, wait_until, waldump, write_ledger
+from support import SEGMENT_BYTES, begin, committed_xids, elect, lsn, wait_until, waldump, write_ledger
 
 QUORUM = "ANY 2 (bough_sk1, bough_sk2, bough_sk3)"
 PAGE_BYTES = 8192
 SHORT_HEADER_BYTES = 24
 MESSAGE_OVERHEAD_BYTES = 24 + 5 + 24 + 2  # record header, length of the data, xl_logical_message, prefix "x"
-
-
-def begin(pg, members):
-    branch = pg.branch()
-    for member in members:
-        member.create(branch)
-    elect(members, branch, pg.source)
-    pg.start(QUORUM, "-c wal_writer_delay=10ms -c autovacuum=off")
-    with pg.connect() as connection:
-        connection.execute("create table ledger (id int)")
-    return branch
 
 
 def ends(members, branch):
@@ -52,7 +41,7 @@ def emit_up_to(connection, boundary_bytes):
 @pytest.mark.parametrize("boundary", [PAGE_BYTES, SEGMENT_BYTES, "switch"], ids=["page", "segment", "switch"])
 def test_a_log_that_ends_exactly_on_a_boundary_goes_on_in_the_next_term(pg, safekeepers, boundary):
     members = safekeepers(3)
-    branch = begin(pg, members)
+    branch = begin(pg, members, QUORUM, "-c wal_writer_delay=10ms -c autovacuum=off")
     with pg.connect() as connection:
         xid = connection.execute("insert into ledger values (1) returning pg_current_xact_id()::text").fetchone()[0]
         for _ in range(10):
@@ -137,7 +126,7 @@ def processes_of(pg):
 def test_an_old_compute_that_was_stopped_and_goes_on_never_acknowledges_again(pg, safekeepers, workdir):
     """SIGSTOP in the middle of commits; the branch is taken by another term; SIGCONT. (quorum_launchers has the new compute too.)"""
     members = safekeepers(3)
-    branch = begin(pg, members)
+    branch = begin(pg, members, QUORUM, "-c wal_writer_delay=10ms -c autovacuum=off")
     acknowledged, stop = [], threading.Event()
     writers = [threading.Thread(target=write_ledger, args=(pg, acknowledged, stop), daemon=True) for _ in range(3)]
     for writer in writers:

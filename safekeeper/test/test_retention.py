@@ -6,22 +6,11 @@ import time
 
 import pytest
 
-from support import (BINDIR, SEGMENT_BYTES, AdminError, committed_xids, elect, lsn, lsn_text, segment_name, wait_until, waldump,
-                     write_ledger)
+from support import (BINDIR, SEGMENT_BYTES, AdminError, begin, committed_xids, elect, lsn, lsn_text, segment_name, wait_until,
+                     waldump, write_ledger)
 
 QUORUM = "ANY 2 (bough_sk1, bough_sk2, bough_sk3)"
 SETTLING = 1.0  # several rounds of the housekeeper
-
-
-def begin(pg, safekeepers, standbys="ANY 1 (bough_sk1)", extra=""):
-    branch = pg.branch()
-    for safekeeper in safekeepers:
-        safekeeper.create(branch)
-    elect(safekeepers, branch, pg.source)
-    pg.start(standbys, extra)
-    with pg.connect() as connection:
-        connection.execute("create table ledger (n int)")
-    return branch
 
 
 def write_segments(pg, count):
@@ -55,6 +44,19 @@ def dropped_to(safekeeper, branch, segment_of):
 
 def segments(safekeeper, branch):
     return sorted(f.name for f in safekeeper.branch_dir(branch).iterdir() if len(f.name) == 24)
+
+
+def leave_behind(pg, members, branch, segments_on=5):
+    """Kills the third, lets the others go on by so many segments and tells them that the pageserver has all. The log's end then."""
+    end = write_segments(pg, 1)
+    for member in members:
+        committed(member, branch, end)
+    members[2].kill()
+    end = write_segments(pg, segments_on)
+    for member in members[:2]:
+        committed(member, branch, end)
+        announce(member, branch, end)
+    return end
 
 
 def test_wal_goes_only_once_the_pageserver_has_it_and_never_beyond(pg, one):
@@ -136,8 +138,10 @@ def test_kills_while_wal_goes_leave_a_whole_log(pg, one):
     finally:
         stop.set()
         writer.join()
-    announce(one, branch, lsn(one.position(branch)["commit_lsn"]))
-    at = dropped_to(one, branch, branch.start + 4 * SEGMENT_BYTES)
+    durable = lsn(one.position(branch)["commit_lsn"])
+    assert durable >= branch.start + 4 * SEGMENT_BYTES
+    announce(one, branch, durable)
+    at = dropped_to(one, branch, durable)
     with pg.connect() as connection:
         end = lsn(connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
     committed(one, branch, end)
@@ -151,14 +155,7 @@ def test_a_peer_that_is_behind_finds_its_wal_within_the_bound(pg, safekeepers):
     members = safekeepers(3)
     branch = begin(pg, members, QUORUM)
     behind = members[2]
-    end = write_segments(pg, 1)
-    for member in members:
-        committed(member, branch, end)
-    behind.kill()
-    end = write_segments(pg, 3)
-    for member in members[:2]:
-        committed(member, branch, end)
-        announce(member, branch, end)
+    end = leave_behind(pg, members, branch, 3)
     time.sleep(SETTLING)
     # It is known how far the third had come.
     for member in members[:2]:
@@ -177,14 +174,8 @@ def test_a_peer_beyond_the_bound_begins_its_log_anew(pg, safekeepers, compute_ke
     members = safekeepers(3, ["--peer-wal-max", "16MB"])
     branch = begin(pg, members, QUORUM, "" if compute_keeps else "-c wal_keep_size=0 -c max_wal_size=64MB -c min_wal_size=32MB")
     away = members[2]
-    end = write_segments(pg, 1)
-    for member in members:
-        committed(member, branch, end)
-    away.kill()
-    end = write_segments(pg, 5)
+    end = leave_behind(pg, members, branch)
     for member in members[:2]:
-        committed(member, branch, end)
-        announce(member, branch, end)
         assert dropped_to(member, branch, end - 2 * SEGMENT_BYTES) <= end
     if compute_keeps:
         pg.stop()
@@ -240,14 +231,8 @@ def test_a_reader_gets_nothing_of_a_log_that_has_ended(pg, safekeepers, workdir)
     members = safekeepers(3, ["--peer-wal-max", "16MB"])
     branch = begin(pg, members, QUORUM)
     away = members[2]
-    end = write_segments(pg, 1)
-    for member in members:
-        committed(member, branch, end)
-    away.kill()
-    end = write_segments(pg, 5)
+    end = leave_behind(pg, members, branch)
     for member in members[:2]:
-        committed(member, branch, end)
-        announce(member, branch, end)
         dropped_to(member, branch, end - 2 * SEGMENT_BYTES)
     pg.stop()
     away.start()

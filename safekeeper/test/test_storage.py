@@ -9,7 +9,7 @@ import time
 import pytest
 
 from power_cut import cut_power
-from support import SEGMENT_BYTES, AdminError, Safekeeper, committed_xids, elect, lsn, lsn_text, segment_name, wait_until, waldump, write_ledger
+from support import SEGMENT_BYTES, AdminError, Safekeeper, begin, committed_xids, elect, lsn, lsn_text, segment_name, wait_until, waldump, write_ledger
 
 SHIM = os.environ.get("BOUGH_STORAGE_FAULTS_SHIM", "build/debug/tests/storage_faults.so")
 QUORUM = "ANY 2 (bough_sk1, bough_sk2, bough_sk3)"
@@ -57,17 +57,6 @@ def faulty(workdir):
     yield start
     for safekeeper in started:
         safekeeper.kill()
-
-
-def begin(pg, members, quorum):
-    branch = pg.branch()
-    for member in members:
-        member.create(branch)
-    elect(members, branch, pg.source)
-    pg.start(quorum)
-    with pg.connect() as connection:
-        connection.execute("create table ledger (id int)")
-    return branch
 
 
 class Writers:
@@ -219,13 +208,8 @@ def test_a_control_file_that_is_due_while_the_log_begins_anew_says_what_is_true_
     for i in (2, 3):
         members.append(Safekeeper(away.run_dir, f"sk{i}", i, ["--peer-wal-max", "16MB"]).start())
     try:
-        branch = pg.branch()
-        for member in members:
-            member.create(branch)
-        elect(members, branch, pg.source)
-        pg.start(QUORUM, "-c wal_keep_size=0 -c max_wal_size=64MB -c min_wal_size=32MB")
+        branch = begin(pg, members, QUORUM, "-c wal_keep_size=0 -c max_wal_size=64MB -c min_wal_size=32MB")
         with pg.connect() as connection:
-            connection.execute("create table ledger (id int)")
             end = lsn(connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
             for member in members:
                 wait_until(lambda: lsn(member.position(branch)["commit_lsn"]) >= end, what="the same log on all")

@@ -7,17 +7,7 @@ import pytest
 
 from support import wait
 from support.wal import run_and_find_commit
-
-SEGMENT_BYTES = 16 << 20
-
-
-def number(lsn):
-    high, low = lsn.split("/")
-    return int(high, 16) << 32 | int(low, 16)
-
-
-def text(lsn):
-    return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
+from support.wal_histories import SEGMENT_BYTES, lsn, lsn_text
 
 
 class Positions:
@@ -28,10 +18,10 @@ class Positions:
         self.safekeeper, self.pageserver = system.admin("safekeeper-sk1"), system.admin("pageserver")
 
     def log_begin(self):
-        return number(self.safekeeper.get(f"/v1/branches/{self.project}/{self.branch}")["begin_lsn"])
+        return lsn(self.safekeeper.get(f"/v1/branches/{self.project}/{self.branch}")["begin_lsn"])
 
     def durable(self):
-        return number(self.pageserver.get(f"/v1/projects/{self.project}/branches/{self.branch}")["durable_lsn"])
+        return lsn(self.pageserver.get(f"/v1/projects/{self.project}/branches/{self.branch}")["durable_lsn"])
 
 
 def write_segments(superuser, count):
@@ -52,7 +42,7 @@ def history(system):
     # What a stopped compute wrote is durable; then it is announced.
     system.json("compute", "stop", "main")
     positions = Positions(system)
-    wait.until(lambda: positions.log_begin() > number(commits[6].end), 60, "the WAL to be dropped")
+    wait.until(lambda: positions.log_begin() > lsn(commits[6].end), 60, "the WAL to be dropped")
     assert positions.log_begin() <= positions.durable()
     return commits
 
@@ -87,12 +77,12 @@ def test_a_branch_at_an_lsn_of_dropped_wal_is_exact(system, history, branch_name
 
 
 def test_every_byte_of_a_commit_record_decides_as_it_did_with_wal(system, history, branch_name):
-    begin, end = number(history[3].begin), number(history[3].end)
+    begin, end = lsn(history[3].begin), lsn(history[3].end)
     for at in (begin, begin + 1, begin + 8, end - 9, end - 8, end - 1):
         name = f"{branch_name}-{at - begin}"
-        system.branch(name, at=text(at))
+        system.branch(name, at=lsn_text(at))
         assert steps(system, name) == up_to(2), at - begin
-    system.branch(f"{branch_name}-after", at=text(end + 1))
+    system.branch(f"{branch_name}-after", at=lsn_text(end + 1))
     assert steps(system, f"{branch_name}-after") == up_to(3)
 
 
@@ -163,7 +153,7 @@ def test_wal_that_is_to_be_kept_is_kept_although_the_pageserver_has_it(make_syst
     positions = Positions(system)
     with system.connect("main", superuser=True) as superuser:
         write_segments(superuser, kept_segments + 4)
-        end = number(superuser.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
+        end = lsn(superuser.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
     system.json("compute", "stop", "main")
     # What may go, goes: all segments that end `kept_segments` before the log's end.
     first_kept = (end - kept_segments * SEGMENT_BYTES) // SEGMENT_BYTES * SEGMENT_BYTES

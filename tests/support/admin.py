@@ -4,7 +4,7 @@ import json
 import socket
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path, timeout):
         super().__init__("localhost", timeout=timeout)
         self._path = str(path)
@@ -27,7 +27,7 @@ class AdminClient:
 
     def raw(self, method, path, body=None):
         """(status, body bytes) of any answer."""
-        connection = _UnixConnection(self._path, self._timeout)
+        connection = UnixConnection(self._path, self._timeout)
         try:
             data = None if body is None else json.dumps(body)
             connection.request(method, path, data, {"Content-Type": "application/json"} if data else {})

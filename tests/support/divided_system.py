@@ -3,7 +3,6 @@
 All of Bough's inner sockets are Unix sockets, which network namespaces do not divide, so here a host is a mount namespace: the directory
 `net` shows each process the sockets of its own host and, in place of all others, those of the fault proxy (wires.py). Addresses are the
 same everywhere. Clients reach the computes directly."""
-import http.client
 import json
 import os
 import pathlib
@@ -15,8 +14,8 @@ import psycopg
 
 from . import processes, wait
 from .account import BINDIR, is_root, server_user
-from .admin import AdminClient
-from .ports import free_port, free_ports
+from .admin import AdminClient, UnixConnection
+from .ports import free_ports
 from .system import build_directory
 from .wal_histories import BranchLogs
 from .wires import Wires
@@ -37,7 +36,7 @@ class DividedSystem:
         self.net, self.views, self.data = (self.directory / part for part in ("net", "views", "data"))
         self.log_dir = self.directory / "log"
         self.safekeepers = [f"sk{i}" for i in range(1, safekeepers + 1)]
-        self.api_port, self.sql_port = free_port(), free_ports(100)
+        self.sql_port = free_ports(100)
         self.hosts = {}
         self.project = self.branch = self._uri = None
         self._names = [*self.safekeepers, "ps", "ctl", "ctl2"]
@@ -78,7 +77,7 @@ class DividedSystem:
 
     def _control(self, name):
         command = ["bough-control", "--data-dir", self.data / name, "--compute-dir", self.data / f"{name}-computes", "--log-dir", self.log_dir,
-                   "--socket-dir", self.net / name, "--api", f"127.0.0.1:{self.api_port}", "--api-key-file", self.data / f"{name}-key",
+                   "--socket-dir", self.net / name, "--api", self._unix(name, "api.sock"), "--api-key-file", self.data / f"{name}-key",
                    "--sql-port", self.sql_port, "--pageserver-admin", self._unix("ps", "admin.sock"), "--pageserver",
                    self._unix("ps", "page.sock"), "--pg-bindir", BINDIR, "--extension", self.build / "bin" / "bough.so"]
         for number, safekeeper in enumerate(self.safekeepers, 1):
@@ -150,10 +149,10 @@ class DividedSystem:
     def admin(self, host):
         return AdminClient(self.views / host / host / "admin.sock")
 
-    def api(self, method, path, body=None):
-        """Control's answer; raises on an error."""
-        key = (self.data / "ctl-key").read_text().strip()
-        connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=150)
+    def api(self, method, path, body=None, control="ctl"):
+        """That control's answer; raises on an error."""
+        key = (self.data / f"{control}-key").read_text().strip()
+        connection = UnixConnection(self.views / control / control / "api.sock", timeout=150)
         try:
             connection.request(method, path, None if body is None else json.dumps(body),
                                {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
@@ -167,8 +166,8 @@ class DividedSystem:
     def _branch_path(self):
         return f"/api/v2/projects/{self.project}/branches/{self.branch}"
 
-    def start_compute(self):
-        return self.api("POST", self._branch_path() + "/endpoint/start")["endpoint"]
+    def start_compute(self, control="ctl"):
+        return self.api("POST", self._branch_path() + "/endpoint/start", control=control)["endpoint"]
 
     def stop_compute(self):
         return self.api("POST", self._branch_path() + "/endpoint/suspend")["endpoint"]

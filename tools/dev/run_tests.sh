@@ -33,14 +33,15 @@ matching_tests() {
     local build=$1 pattern
     shift
     pattern=$(IFS='|' && echo "$*")
-    if ctest --test-dir "$build" --show-only --tests-regex "$pattern" | grep -q 'Test *#'; then
+    # No grep -q: it stops reading at the first match, and a writer that dies of that fails the pipe.
+    if ctest --test-dir "$build" --show-only --tests-regex "$pattern" | grep 'Test *#' > /dev/null; then
         echo "$pattern"
         return
     fi
     local found program
     found=$(
         for program in "$build"/tests/*_test; do
-            if "$program" --gtest_list_tests | grep -qE "$pattern"; then basename "$program"; fi
+            if "$program" --gtest_list_tests | grep -E "$pattern" > /dev/null; then basename "$program"; fi
         done
         grep -rlE "def test_\w*($pattern)" --include='*_test.py' "$root/tests" | sed -E 's,.*/(.*)_test\.py$,e2e_\1,'
     )

@@ -6,7 +6,7 @@ status=0
 mapfile -t tracked < <(git -c 'safe.directory=*' ls-files --cached --others --exclude-standard | while read -r f; do [ -f "$f" ] && echo "$f"; done)
 scripts=()
 for file in "${tracked[@]}"; do
-    if head -c 30 "$file" | head -n 1 | tr -d '\0' | grep -qE '^#!.*\b(ba)?sh\b'; then scripts+=("$file"); fi
+    if head -c 30 "$file" | head -n 1 | tr -d "\0" | grep -E '^#!.*\b(ba)?sh\b' > /dev/null; then scripts+=("$file"); fi
 done
 shellcheck --external-sources "${scripts[@]}" || status=1
 for file in "${tracked[@]}"; do

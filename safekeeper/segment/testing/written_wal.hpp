@@ -2,8 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
+
+#include <unistd.h>
+
+#include <gtest/gtest.h>
 
 #include "bough/ids.hpp"
 #include "pg/bytes.hpp"
@@ -11,6 +17,7 @@
 #include "pg/wal_format.hpp"
 #include "pg/wal_page_writer.hpp"
 #include "safekeeper/segment/record_search.hpp"
+#include "safekeeper/segment/wal_place.hpp"
 
 namespace bough::safekeeper::segment::testing {
 
@@ -29,6 +36,14 @@ inline std::vector<std::byte> record(std::size_t total, Lsn previous, unsigned c
     header.crc = pg::record_crc(bytes);
     pg::store(bytes.data(), header);
     return bytes;
+}
+
+// A directory of the running test's own, which it makes and removes.
+inline WalPlace place_of_test(std::uint32_t segment_bytes = kSegment) {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    return {std::filesystem::temp_directory_path() /
+                ("sk-" + std::to_string(::getpid()) + "-" + test->test_suite_name() + "-" + test->name()),
+            kSystem, segment_bytes};
 }
 
 class WrittenWal {
