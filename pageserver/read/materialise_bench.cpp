@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
-#include <regex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -22,25 +21,18 @@
 #include <CLI/CLI.hpp>
 
 #include "base/crc32c.hpp"
-#include "bough/check.hpp"
-#include "files/files.hpp"
-#include "pageserver/branching/projects.hpp"
 #include "pageserver/branching/state.hpp"
-#include "pageserver/import/import_cluster.hpp"
-#include "pageserver/ingest/ingest.hpp"
 #include "pageserver/redo/testing/pool_under_test.hpp"
+#include "pageserver/testing/stock_branch.hpp"
 #include "pg/testing/stock_server.hpp"
-#include "pg/v15/control_file.hpp"
-#include "pg/wal_segment.hpp"
 
 namespace bough::pageserver {
 namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
+using testing::must;
 
-constexpr std::uint32_t kSegmentBytes = 16u << 20;
-constexpr std::size_t kMessageBytes = 128 << 10;
 constexpr std::size_t kPagesPerRead = 64;
 constexpr unsigned kThreads = 2;
 
@@ -59,21 +51,6 @@ struct Options {
     unsigned transactions = 100'000;
     unsigned rounds = 5;
 };
-
-class Redo final : public PageRedo {
-public:
-    explicit Redo(RedoPool& pool) : pool_(pool) {}
-    void apply_many(std::span<RedoJob> jobs) override { pool_.apply_many(jobs); }
-
-private:
-    RedoPool& pool_;
-};
-
-template <class T>
-T must(Result<T> result) {
-    if (!result) throw std::runtime_error(result.error().to_string());
-    if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
 
 double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
@@ -98,31 +75,12 @@ Pass recover(pg::testing::StockServer& server, const fs::path& killed) {
     server.run("pg_ctl", fmt::format("start -w -t 3600 -D {} -l {} -o '-p 5999'", copy.string(), log.string()));
     server.run("pg_ctl", fmt::format("stop -w -m immediate -D {}", copy.string()));
     const std::string text = pg::testing::StockServer::read_file(log);
-    std::smatch found;
-    if (!std::regex_search(text, found,
-                           std::regex("redo done at .*CPU: user: ([0-9.]+) s, system: ([0-9.]+) s, elapsed: ([0-9.]+) s")))
+    const auto line = text.find("redo done at ");
+    double user = 0, system = 0, elapsed = 0;
+    if (line == std::string::npos ||
+        std::sscanf(text.c_str() + line, "redo done at %*s system usage: CPU: user: %lf s, system: %lf s, elapsed: %lf s", &user, &system, &elapsed) != 3)
         throw std::runtime_error("no word of recovery in the log:\n" + text);
-    return {std::stod(found[3]), std::stod(found[1]) + std::stod(found[2])};
-}
-
-// The log of the killed server from the branch's beginning to its end.
-void ingest_log(Branch& branch, PageReader& reader, const fs::path& segments) {
-    const auto ingest = must(Ingest::begin(branch, reader, {}));
-    for (auto segment = pg::segment_of(ingest->next_lsn(), kSegmentBytes);; ++segment.value) {
-        const auto bytes = files::read(segments / pg::wal_segment_name(segment, kSegmentBytes));
-        if (!bytes) break;
-        auto rest = std::as_bytes(std::span(*bytes)).subspan(ingest->next_lsn().value % kSegmentBytes);
-        while (!rest.empty()) {
-            const auto some = rest.first(std::min(kMessageBytes, rest.size()));
-            // What a recycled segment has after the log's end ends it.
-            if (!ingest->feed(some)) {
-                must(ingest->commit());
-                return;
-            }
-            rest = rest.subspan(some.size());
-        }
-    }
-    must(ingest->commit());
+    return {elapsed, user + system};
 }
 
 struct Materialised {
@@ -174,35 +132,18 @@ Materialised materialise(const Branch& branch, PageReader& reader, const testing
 void run(const Options& options) {
     pg::testing::StockServer server(kSettings);
     const fs::path initial = server.root() / "initial", killed = server.root() / "killed", data = server.root() / "pageserver";
-    fs::copy(server.data(), initial, fs::copy_options::recursive);
+    testing::keep_as_initial(server, initial);
     server.start();
     const std::string at = fmt::format("-h {} -U postgres postgres", server.root().string());
     server.run("pgbench", fmt::format("-i -q -s {} {}", options.scale, at));
     server.run("pgbench", fmt::format("-n -c 4 -t {} {}", options.transactions / 4, at));
+    const Lsn end = testing::end_of_log(server);
     server.stop("immediate");
     fs::copy(server.data(), killed, fs::copy_options::recursive);
 
-    const std::string control = must(files::read(initial / "global" / "pg_control"));
     StoreResources resources(StoreResources::Options{});
-    const ProjectId id = *ProjectId::parse("bench");
-    const BranchId root = *BranchId::parse("main");
-    const auto control_bytes = std::as_bytes(std::span(control));
-    std::vector<std::byte> pool_control(control_bytes.begin(), control_bytes.end());
-    fs::create_directories(data);
-    {
-        const auto projects = must(Projects::open(data, resources));
-        const auto project = must(projects->create(id, [&](const fs::path& directory) {
-            const auto parsed = must(pg::v15::ControlFile::parse(control_bytes));
-            return import_cluster({initial, control}, parsed.system_id(), root, directory, resources);
-        }));
-        const auto branch = must(project->branch(root));
-        testing::PoolUnderTest pool(pool_control, [](RedoPoolOptions& o) { o.engine = RedoEngine::both; });
-        Redo redo(pool.pool());
-        PageReaderMetrics metrics;
-        PageReader reader(redo, metrics);
-        ingest_log(*branch, reader, killed / "pg_wal");
-        must(project->store().flush());
-    }
+    testing::make_stock_branch(initial, killed, end, data, resources);
+    const auto control = testing::control_file_of(initial);
 
     std::vector<double> stock_wall, stock_cpu;
     struct Engine {
@@ -222,9 +163,9 @@ void run(const Options& options) {
             fs::remove_all(copy);
             fs::copy(data, copy, fs::copy_options::recursive);
             const auto projects = must(Projects::open(copy, resources));
-            const auto branch = must(must(projects->project(id))->branch(root));
-            testing::PoolUnderTest pool(pool_control, [&](RedoPoolOptions& o) { o.engine = engine.engine; });
-            Redo redo(pool.pool());
+            const auto branch = testing::stock_branch(*projects);
+            testing::PoolUnderTest pool(control, [&](RedoPoolOptions& o) { o.engine = engine.engine; });
+            testing::PoolRedo redo(pool.pool());
             PageReaderMetrics metrics;
             PageReader reader(redo, metrics);
             const Materialised made = materialise(*branch, reader, pool);

@@ -1,0 +1,89 @@
+#include "pageserver/testing/stock_branch.hpp"
+
+#include <algorithm>
+
+#include "files/files.hpp"
+#include "pageserver/import/import_cluster.hpp"
+#include "pageserver/ingest/ingest.hpp"
+#include "pageserver/redo/testing/pool_under_test.hpp"
+#include "pg/v15/control_file.hpp"
+#include "pg/wal_segment.hpp"
+
+namespace bough::pageserver::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint32_t kSegmentBytes = 16u << 20;
+constexpr std::size_t kMessageBytes = 128 << 10;
+
+// From where the branch begins to the end of the log, which is `end` or later.
+void ingest_log(Branch& branch, PageReader& reader, const fs::path& segments, Lsn end) {
+    const auto ingest = must(Ingest::begin(branch, reader, {}));
+    for (auto segment = pg::segment_of(ingest->next_lsn(), kSegmentBytes);; ++segment.value) {
+        const auto bytes = files::read(segments / pg::wal_segment_name(segment, kSegmentBytes));
+        if (!bytes) break;
+        auto rest = std::as_bytes(std::span(*bytes)).subspan(ingest->next_lsn().value % kSegmentBytes);
+        while (!rest.empty()) {
+            const auto some = rest.first(std::min(kMessageBytes, rest.size()));
+            const auto fed = ingest->feed(some);
+            must(ingest->commit());
+            if (!fed) {
+                // What a recycled segment has after the log's end.
+                if (branch.ingest_lsn() >= end) return;
+                throw std::runtime_error("the log is read up to " + branch.ingest_lsn().to_string() + ": " + fed.error().to_string());
+            }
+            rest = rest.subspan(some.size());
+        }
+    }
+    if (branch.ingest_lsn() < end) throw std::runtime_error("the log ends at " + branch.ingest_lsn().to_string() + ", before " + end.to_string());
+}
+
+}  // namespace
+
+std::vector<std::byte> control_file_of(const fs::path& cluster) {
+    const std::string control = must(files::read(cluster / "global" / "pg_control"));
+    const auto bytes = std::as_bytes(std::span(control));
+    return {bytes.begin(), bytes.end()};
+}
+
+void keep_as_initial(pg::testing::StockServer& server, const fs::path& initial) {
+    fs::copy(server.data(), initial, fs::copy_options::recursive);
+    const auto control = must(pg::v15::ControlFile::parse(control_file_of(initial)));
+    auto segment = pg::segment_of(control.checkpoint_lsn(), kSegmentBytes);
+    ++segment.value;
+    // It begins after the last file there is, and some are there for WAL to come.
+    for (const auto& file : fs::directory_iterator(server.data() / "pg_wal"))
+        if (file.is_regular_file() && file.path().filename() >= pg::wal_segment_name(segment, kSegmentBytes)) fs::remove(file.path());
+    server.run("pg_resetwal", "-l " + pg::wal_segment_name(segment, kSegmentBytes) + " -D " + server.data().string());
+}
+
+Lsn end_of_log(pg::testing::StockServer& server) {
+    server.sql("set synchronous_commit = on; select txid_current()");
+    std::string text = server.sql("select pg_current_wal_flush_lsn()");
+    text.erase(text.find('\n'));
+    return Lsn::parse(text).value();
+}
+
+void make_stock_branch(const fs::path& initial, const fs::path& killed, Lsn end, const fs::path& data, StoreResources& resources) {
+    fs::create_directories(data);
+    const auto control = control_file_of(initial);
+    const auto projects = must(Projects::open(data, resources));
+    const auto project = must(projects->create(*ProjectId::parse(kStockProject), [&](const fs::path& directory) {
+        const auto parsed = must(pg::v15::ControlFile::parse(control));
+        const std::string text = must(files::read(initial / "global" / "pg_control"));
+        return import_cluster({initial, text}, parsed.system_id(), *BranchId::parse(kStockBranch), directory, resources);
+    }));
+    PoolUnderTest pool(control, [](RedoPoolOptions& o) { o.engine = RedoEngine::both; });
+    PoolRedo redo(pool.pool());
+    PageReaderMetrics metrics;
+    PageReader reader(redo, metrics);
+    ingest_log(*stock_branch(*projects), reader, killed / "pg_wal", end);
+    must(project->store().flush());
+}
+
+std::shared_ptr<Branch> stock_branch(Projects& projects) {
+    return must(projects.branch(*ProjectId::parse(kStockProject), *BranchId::parse(kStockBranch)));
+}
+
+}  // namespace bough::pageserver::testing

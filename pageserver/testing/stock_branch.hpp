@@ -1,0 +1,52 @@
+// A branch that has the log of a stock server: for benches, which set what Bough makes of it beside what Postgres does.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "bough/error.hpp"
+#include "bough/lsn.hpp"
+#include "pageserver/branching/projects.hpp"
+#include "pageserver/read/page_reader.hpp"
+#include "pageserver/redo/redo_pool.hpp"
+#include "pg/testing/stock_server.hpp"
+
+namespace bough::pageserver::testing {
+
+template <class T>
+T must(Result<T> result) {
+    if (!result) throw std::runtime_error(result.error().to_string());
+    if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+class PoolRedo final : public PageRedo {
+public:
+    explicit PoolRedo(RedoPool& pool) : pool_(pool) {}
+    void apply_many(std::span<RedoJob> jobs) override { pool_.apply_many(jobs); }
+
+private:
+    RedoPool& pool_;
+};
+
+// The control file of a cluster's directory, as redo pools want it.
+std::vector<std::byte> control_file_of(const std::filesystem::path& cluster);
+
+// Copies the directory of a server that was shut down to `initial`, and has the server's log begin anew where a branch that is imported
+// from there begins.
+void keep_as_initial(pg::testing::StockServer& server, const std::filesystem::path& initial);
+// Of a server that runs: up to where its log is in its files, with all that was committed.
+Lsn end_of_log(pg::testing::StockServer& server);
+// Makes the pageserver's directory `data` with a project whose only branch was imported from `initial` and has ingested what `killed`,
+// a copy of the server's directory since, has of its log; at least up to `end`. Throws what goes wrong.
+void make_stock_branch(const std::filesystem::path& initial, const std::filesystem::path& killed, Lsn end, const std::filesystem::path& data,
+                       StoreResources& resources);
+// The branch of such a directory; keep `projects` as long.
+std::shared_ptr<Branch> stock_branch(Projects& projects);
+// What clients call it.
+inline constexpr const char* kStockProject = "bench";
+inline constexpr const char* kStockBranch = "main";
+
+}  // namespace bough::pageserver::testing
