@@ -15,7 +15,9 @@ endif()
 set(BOUGH_SANITIZE "" CACHE STRING "Sanitizers for everything but the Postgres extension, e.g. address,undefined")
 if(BOUGH_SANITIZE)
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${BOUGH_SANITIZE}>
-                      $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize-recover=all>)
+                      $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize-recover=all>
+                      # What sanitizers add hides from GCC that a value was set; a plain build warns.
+                      $<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)
   set(BOUGH_SANITIZE_LINK -fsanitize=${BOUGH_SANITIZE})
 endif()
 
