@@ -37,6 +37,9 @@ Result<boost::json::object> ApiClient::get(const std::string& target) { return c
 Result<boost::json::object> ApiClient::post(const std::string& target, const boost::json::object& body) {
     return call("POST", target, boost::json::serialize(body));
 }
+Result<boost::json::object> ApiClient::patch(const std::string& target, const boost::json::object& body) {
+    return call("PATCH", target, boost::json::serialize(body));
+}
 Result<boost::json::object> ApiClient::remove(const std::string& target) { return call("DELETE", target, {}); }
 
 Result<std::string> ApiClient::project_path(const CommonOptions& options) {

@@ -20,6 +20,7 @@ public:
 
     Result<boost::json::object> get(const std::string& target);
     Result<boost::json::object> post(const std::string& target, const boost::json::object& body = {});
+    Result<boost::json::object> patch(const std::string& target, const boost::json::object& body);
     Result<boost::json::object> remove(const std::string& target);
 
     // "/api/v2/projects/ID" of the project that was named, or of the only one.

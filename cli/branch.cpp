@@ -15,6 +15,7 @@ struct BranchOptions {
     std::string name;
     std::string parent;
     std::string at;
+    std::string snapshot;
 };
 
 Result<int> show(const CommonOptions& common, const json::object& answer, const std::string& said) {
@@ -31,12 +32,17 @@ Result<int> show(const CommonOptions& common, const json::object& answer, const 
 Result<int> create(const CommonOptions& common, const BranchOptions& options) {
     BOUGH_ASSIGN(auto api, ApiClient::of(common.data_dir));
     BOUGH_ASSIGN(auto project, api.project_path(common));
+    const std::string created = "created; connect with: bough psql " + options.name;
+    if (!options.snapshot.empty()) {
+        BOUGH_ASSIGN(auto restored, api.post(project + "/snapshots/" + http::encode(options.snapshot) + "/restore", {{"name", options.name}}));
+        return show(common, restored, created);
+    }
     json::object fields{{"name", options.name}};
     if (!options.parent.empty()) fields["parent_id"] = options.parent;
     // A slash tells an LSN from a time: no timestamp has one.
     if (!options.at.empty()) fields[options.at.find('/') != std::string::npos ? "parent_lsn" : "parent_timestamp"] = options.at;
     BOUGH_ASSIGN(auto answer, api.post(project + "/branches", {{"branch", std::move(fields)}}));
-    return show(common, answer, "created; connect with: bough psql " + options.name);
+    return show(common, answer, created);
 }
 
 Result<int> list(const CommonOptions& common) {
@@ -71,9 +77,10 @@ void add_branch(CLI::App& app, CommonOptions& common, Action& action) {
 
     auto* create_verb = branch->add_subcommand("create", "Create a branch: its parent's data, as a copy that costs only what changes");
     create_verb->add_option("name", options->name, "Its name")->required();
-    create_verb->add_option("--parent", options->parent, "The branch to leave (default: the project's default branch)");
-    create_verb->add_option("--at", options->at, "Where in the parent's history: an LSN (16/B374D848) or a time (2026-11-23T14:05:06.789Z; without a zone: UTC). "
+    auto* parent = create_verb->add_option("--parent", options->parent, "The branch to leave (default: the project's default branch)");
+    auto* at = create_verb->add_option("--at", options->at, "Where in the parent's history: an LSN (16/B374D848) or a time (2026-11-23T14:05:06.789Z; without a zone: UTC). "
                                                 "Default: now, with every commit acknowledged before this call");
+    create_verb->add_option("--snapshot", options->snapshot, "Instead: the snapshot to begin with, by name or id")->excludes(parent)->excludes(at);
     add_common(*create_verb, common);
     create_verb->callback([&action, &common, options] { action = [&common, options] { return create(common, *options); }; });
 

@@ -32,6 +32,7 @@ void add_down(CLI::App& app, CommonOptions& options, Action& action);
 void add_status(CLI::App& app, CommonOptions& options, Action& action);
 void add_project(CLI::App& app, CommonOptions& options, Action& action);
 void add_branch(CLI::App& app, CommonOptions& options, Action& action);
+void add_snapshot(CLI::App& app, CommonOptions& options, Action& action);
 void add_compute(CLI::App& app, CommonOptions& options, Action& action);
 void add_safekeeper(CLI::App& app, CommonOptions& options, Action& action);
 void add_url(CLI::App& app, CommonOptions& options, Action& action);

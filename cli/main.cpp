@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
     cli::add_status(app, options, action);
     cli::add_project(app, options, action);
     cli::add_branch(app, options, action);
+    cli::add_snapshot(app, options, action);
     cli::add_compute(app, options, action);
     cli::add_safekeeper(app, options, action);
     cli::add_url(app, options, action);

@@ -113,7 +113,7 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     Branching branching(*catalog, pageserver, known_safekeepers, errands, catchup, computes, options.sql_port);
     computes.adopt();
     MembershipChanges membership(*catalog, known_safekeepers, computes);
-    Api api(key, new_password(), *catalog, branching, computes, known_safekeepers, membership);
+    Api api(key, new_password(), *catalog, branching, computes, known_safekeepers, membership, pageserver);
     http::ServerOptions server_options;
     server_options.handler_threads = 16;
     BOUGH_ASSIGN(auto server, http::Server::start(api_address, [&](const http::Request& request) { return api.handle(request); }, server_options));

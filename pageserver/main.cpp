@@ -34,6 +34,8 @@ struct Options {
     std::size_t open_layers_mb = 512;
     std::size_t layer_kb = 64 << 10;
     std::size_t page_cache_mb = 128;
+    unsigned gc_interval_s = 60;
+    unsigned close_after_s = 600;
     std::string log_level = "info";
 };
 
@@ -131,13 +133,18 @@ Result<void> run(Options options, const sigset_t& signals) {
     store_options.open_bytes_max = options.open_layers_mb << 20;
     store_options.layer_bytes = options.layer_kb << 10;
     StoreResources resources(store_options);
-    BOUGH_ASSIGN(const auto projects, Projects::open(options.data_dir, resources));
+    BOUGH_ASSIGN(const auto projects, Projects::open(options.data_dir, resources, std::chrono::seconds(options.close_after_s)));
     BOUGH_ASSIGN(const auto service, PageService::start(std::move(service_options), *projects, reader));
     HotPages hot_pages(reader);
     Followers followers(reader, hot_pages);
+    GarbageMetrics garbage_metrics;
+    GarbageCollectorOptions garbage_options;
+    garbage_options.cutoffs = std::chrono::seconds(options.gc_interval_s);
+    garbage_options.round = std::min(garbage_options.round, garbage_options.cutoffs);
+    GarbageCollector garbage(*projects, reader, garbage_metrics, garbage_options);
     std::atomic<bool> stopping = false;
-    AdminApi api({resources, *projects, followers, reader, cluster, reader_metrics, service->metrics(), &pool->metrics(),
-                  stopping, random_id()});
+    AdminApi api({resources, *projects, followers, garbage, reader, cluster, reader_metrics, service->metrics(), garbage_metrics, &pool->metrics(), stopping,
+                  random_id()});
     http::ServerOptions admin_options;
     admin_options.handler_threads = 24;  // several may wait for ingest
     BOUGH_ASSIGN(const auto admin,
@@ -193,6 +200,12 @@ int main(int argc, char** argv) {
         ->capture_default_str()
         ->envname("BOUGH_PAGESERVER_LAYER_KB")
         ->check(CLI::Range(16, 1 << 20));
+    app.add_option("--gc-interval-s", options.gc_interval_s, "How often history that fell out of the restore windows is let go")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 86400));
+    app.add_option("--close-after-s", options.close_after_s, "A project that nobody used for so long is closed until it is asked for")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 86400));
     app.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")
         ->capture_default_str()
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));

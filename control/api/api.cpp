@@ -32,12 +32,11 @@ http::Route route(std::function<Result<Response>(const Request&, const PathParam
 // Compares without telling by its duration how much was right.
 bool same_key(const std::string& a, const std::string& b) { return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0; }
 
-Result<BranchPoint> branch_point(const json::object& fields) {
+// Empty texts are absent.
+Result<BranchPoint> branch_point(const std::string& lsn, const std::string& time) {
     BranchPoint point;
-    BOUGH_ASSIGN(auto lsn, json::string_field_or(fields, "parent_lsn", ""));
-    BOUGH_ASSIGN(auto time, json::string_field_or(fields, "parent_timestamp", ""));
     if (!lsn.empty() && !time.empty())
-        return Error{ErrorCode::invalid_argument, "parent_lsn and parent_timestamp exclude each other", "give one of them"};
+        return Error{ErrorCode::invalid_argument, "an LSN and a time exclude each other", "give one of them"};
     if (!lsn.empty()) {
         point.lsn = Lsn::parse(lsn);
         if (!point.lsn) return Error{ErrorCode::invalid_argument, "invalid LSN \"" + lsn.substr(0, 80) + "\"", "an LSN looks like 16/B374D848"};
@@ -68,12 +67,27 @@ Result<MembershipChange> membership_change(const json::object& fields) {
     return change;
 }
 
+Result<RestoreWindow> restore_window(const json::object& fields, RestoreWindow otherwise) {
+    constexpr std::uint64_t kSecondsMax = 100ull * 366 * 24 * 3600;
+    BOUGH_ASSIGN(otherwise.seconds, json::unsigned_field_or(fields, "history_retention_seconds", otherwise.seconds));
+    BOUGH_ASSIGN(otherwise.wal_bytes, json::unsigned_field_or(fields, "history_retention_wal_bytes", otherwise.wal_bytes));
+    if (otherwise.seconds > kSecondsMax)
+        return Error{ErrorCode::invalid_argument, "a restore window of " + std::to_string(otherwise.seconds) + " seconds is too long",
+                     "a hundred years are possible"};
+    return otherwise;
+}
+
+std::string in_query(const Request& request, const std::string& name) {
+    auto found = request.query.find(name);
+    return found == request.query.end() ? std::string() : found->second;
+}
+
 }  // namespace
 
 Api::Api(std::string api_key, std::string boot_id, Catalog& catalog, Branching& branching, Computes& computes, Safekeepers& safekeepers,
-         MembershipChanges& membership)
+         MembershipChanges& membership, PageserverClient& pageserver)
     : api_key_(std::move(api_key)), boot_id_(std::move(boot_id)), catalog_(catalog), branching_(branching), computes_(computes),
-      safekeepers_(safekeepers), membership_(membership) {
+      safekeepers_(safekeepers), membership_(membership), pageserver_(pageserver) {
     router_.add("GET", "/status", [this](const Request&, const PathParameters&) {
         return answer(200, {{"boot_id", boot_id_}, {"version", BOUGH_VERSION}, {"pid", ::getpid()}});
     });
@@ -82,6 +96,7 @@ Api::Api(std::string api_key, std::string boot_id, Catalog& catalog, Branching& 
     add_branches();
     add_endpoints();
     add_safekeepers();
+    add_snapshots();
 }
 
 Response Api::handle(const Request& request) const {
@@ -105,12 +120,23 @@ void Api::add_projects() {
         BOUGH_ASSIGN(wanted.name, json::string_field(fields, "name"));
         BOUGH_ASSIGN(wanted.database, json::string_field_or(fields, "database_name", wanted.database));
         BOUGH_ASSIGN(wanted.owner, json::string_field_or(fields, "role_name", wanted.owner));
+        BOUGH_ASSIGN(wanted.restore_window, restore_window(fields, wanted.restore_window));
         BOUGH_ASSIGN(auto project, branching_.create_project(wanted));
         BOUGH_ASSIGN(auto root, catalog_.branch(project.id, project.default_branch.str()));
         return answer(201, {{"project", project_view(project)}, {"branch", branch_view(catalog_, root)}});
     }));
     router_.add("GET", std::string(kRoot) + "/{project}", route([this](const Request&, const PathParameters& p) -> Result<Response> {
         BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        return answer(200, {{"project", project_view(project)}});
+    }));
+    router_.add("PATCH", std::string(kRoot) + "/{project}", route([this](const Request& request, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        BOUGH_ASSIGN(auto body, json::parse_object(request.body));
+        BOUGH_ASSIGN(auto fields, json::object_field(body, "project"));
+        BOUGH_ASSIGN(auto window, restore_window(fields, project.restore_window));
+        if (window != project.restore_window) {
+            BOUGH_ASSIGN(project, branching_.set_restore_window(project, window));
+        }
         return answer(200, {{"project", project_view(project)}});
     }));
     router_.add("DELETE", std::string(kRoot) + "/{project}", route([this](const Request&, const PathParameters& p) -> Result<Response> {
@@ -136,20 +162,65 @@ void Api::add_branches() {
         BOUGH_ASSIGN(auto name, json::string_field(fields, "name"));
         BOUGH_ASSIGN(auto parent_id, json::string_field_or(fields, "parent_id", project.default_branch.str()));
         BOUGH_ASSIGN(auto parent, catalog_.branch(project.id, parent_id));
-        BOUGH_ASSIGN(auto point, branch_point(fields));
+        BOUGH_ASSIGN(auto lsn, json::string_field_or(fields, "parent_lsn", ""));
+        BOUGH_ASSIGN(auto time, json::string_field_or(fields, "parent_timestamp", ""));
+        BOUGH_ASSIGN(auto point, branch_point(lsn, time));
         BOUGH_ASSIGN(auto branch, branching_.create_branch(project, name, parent, point));
         return answer(201, {{"branch", branch_view(catalog_, branch)}});
     }));
     router_.add("GET", root + "/{branch}", route([this](const Request&, const PathParameters& p) -> Result<Response> {
         BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
         BOUGH_ASSIGN(auto branch, catalog_.branch(project.id, p.at("branch")));
-        return answer(200, {{"branch", branch_view(catalog_, branch)}});
+        auto view = branch_view(catalog_, branch);
+        // What only the pageserver knows is left out while it does not answer.
+        if (auto size = pageserver_.size(project.id, branch.id)) {
+            view["logical_size"] = size->logical_bytes;
+            view["stored_size"] = size->stored_bytes;
+        }
+        if (auto known = pageserver_.branch(project.id, branch.id)) view["oldest_lsn"] = known->oldest_lsn.to_string();
+        return answer(200, {{"branch", std::move(view)}});
     }));
     router_.add("DELETE", root + "/{branch}", route([this](const Request&, const PathParameters& p) -> Result<Response> {
         BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
         BOUGH_ASSIGN(auto branch, catalog_.branch(project.id, p.at("branch")));
         BOUGH_TRY(branching_.delete_branch(branch));
         return answer(200, {{"branch", branch_view(catalog_, branch)}});
+    }));
+}
+
+void Api::add_snapshots() {
+    auto root = std::string(kRoot) + "/{project}";
+    router_.add("GET", root + "/snapshots", route([this](const Request&, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        json::array list;
+        for (const auto& row : catalog_.snapshots(project.id))
+            if (row.state == RowState::ready) list.push_back(snapshot_view(catalog_, row));
+        return answer(200, {{"snapshots", std::move(list)}});
+    }));
+    router_.add("POST", root + "/branches/{branch}/snapshot", route([this](const Request& request, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        BOUGH_ASSIGN(auto branch, catalog_.branch(project.id, p.at("branch")));
+        BOUGH_ASSIGN(auto point, branch_point(in_query(request, "lsn"), in_query(request, "timestamp")));
+        BOUGH_ASSIGN(auto snapshot, branching_.create_snapshot(project, in_query(request, "name"), branch, point));
+        return answer(201, {{"snapshot", snapshot_view(catalog_, snapshot)}});
+    }));
+    router_.add("POST", root + "/snapshots/{snapshot}/restore", route([this](const Request& request, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        BOUGH_ASSIGN(auto snapshot, catalog_.snapshot(project.id, p.at("snapshot")));
+        BOUGH_ASSIGN(auto body, json::parse_object(request.body));
+        BOUGH_ASSIGN(auto name, json::string_field(body, "name"));
+        BOUGH_ASSIGN(auto parent, catalog_.branch(project.id, snapshot.branch.str()));
+        BranchPoint point;
+        point.snapshot = Position{snapshot.lsn, snapshot.prev_lsn};
+        BOUGH_ASSIGN(auto branch, branching_.create_branch(project, name, parent, point));
+        return answer(201, {{"branch", branch_view(catalog_, branch)}});
+    }));
+    router_.add("DELETE", root + "/snapshots/{snapshot}", route([this](const Request&, const PathParameters& p) -> Result<Response> {
+        BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
+        BOUGH_ASSIGN(auto snapshot, catalog_.snapshot(project.id, p.at("snapshot")));
+        auto view = snapshot_view(catalog_, snapshot);
+        BOUGH_TRY(branching_.delete_snapshot(snapshot));
+        return answer(200, {{"snapshot", std::move(view)}});
     }));
 }
 

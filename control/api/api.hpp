@@ -17,7 +17,7 @@ class Api {
 public:
     // Requests must carry `api_key` as bearer, but for GET /status.
     Api(std::string api_key, std::string boot_id, Catalog& catalog, Branching& branching, Computes& computes, Safekeepers& safekeepers,
-        MembershipChanges& membership);
+        MembershipChanges& membership, PageserverClient& pageserver);
     http::Response handle(const http::Request& request) const;
 
 private:
@@ -25,6 +25,7 @@ private:
     void add_branches();
     void add_endpoints();
     void add_safekeepers();
+    void add_snapshots();
 
     std::string api_key_;
     std::string boot_id_;
@@ -33,6 +34,7 @@ private:
     Computes& computes_;
     Safekeepers& safekeepers_;
     MembershipChanges& membership_;
+    PageserverClient& pageserver_;
     http::Router router_;
 };
 

@@ -13,6 +13,8 @@ json::object project_view(const ProjectRow& row) {
             {"default_branch", row.default_branch.str()},
             {"database_name", row.database},
             {"role_name", row.owner},
+            {"history_retention_seconds", row.restore_window.seconds},
+            {"history_retention_wal_bytes", row.restore_window.wal_bytes},
             {"created_at", timestamp_text(row.created_at_us)}};
 }
 
@@ -30,6 +32,18 @@ json::object branch_view(const Catalog& catalog, const BranchRow& row) {
         view["parent_id"] = row.parent->str();
         if (auto parent = catalog.branch(row.project, row.parent->str())) view["parent_name"] = parent->name;
     }
+    return view;
+}
+
+json::object snapshot_view(const Catalog& catalog, const SnapshotRow& row) {
+    json::object view{{"id", row.id.str()},
+                      {"name", row.name},
+                      {"project_id", row.project.str()},
+                      {"source_branch_id", row.branch.str()},
+                      {"source_branch_name", nullptr},
+                      {"lsn", row.lsn.to_string()},
+                      {"created_at", timestamp_text(row.created_at_us)}};
+    if (auto branch = catalog.branch(row.project, row.branch.str())) view["source_branch_name"] = branch->name;
     return view;
 }
 

@@ -12,6 +12,7 @@ namespace bough::control {
 
 boost::json::object project_view(const ProjectRow& row);
 boost::json::object branch_view(const Catalog& catalog, const BranchRow& row);
+boost::json::object snapshot_view(const Catalog& catalog, const SnapshotRow& row);
 boost::json::object endpoint_view(const BranchRow& branch, const ComputeView& compute);
 
 // Prometheus text.

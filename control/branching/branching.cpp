@@ -35,7 +35,7 @@ Result<ProjectRow> Branching::create_project(const NewProject& wanted) {
     BOUGH_TRY(check_sql_name(wanted.owner, "role"));
     ProjectRow project{new_project_id(), wanted.name,     new_system_id(), now_us(),       RowState::creating,
                        new_branch_id(),  wanted.database, wanted.owner,    new_password(), false,
-                       {safekeepers_.for_new_project(), {}, false, false}};
+                       {safekeepers_.for_new_project(), {}, false, false}, wanted.restore_window};
     if (project.safekeepers.members.empty())
         return Error{ErrorCode::failed_precondition, "there is no safekeeper for a new project: all known ones are leaving", "name another with --safekeeper"};
     BOUGH_TRY(catalog_.add(project));
@@ -45,6 +45,8 @@ Result<ProjectRow> Branching::create_project(const NewProject& wanted) {
     };
     auto start = pageserver_.create_project(project.id, project.default_branch, project.system_id);
     if (!start) return undo(start.error());
+    if (auto told = pageserver_.set_restore_window(project.id, project.restore_window.seconds, project.restore_window.wal_bytes); !told)
+        return undo(told.error());
     BranchRow root{project.default_branch, project.id, kRootName, std::nullopt, start->lsn, start->prev_lsn, project.created_at_us,
                    RowState::ready, new_endpoint_id(), 0, false};
     auto added = catalog_.add(root, first_sql_port_, sql_port_is_free);
@@ -72,8 +74,27 @@ Result<void> Branching::erase_project(const ProjectRow& project) {
     }
     auto deleted = pageserver_.delete_project(project.id);
     if (!gone(deleted)) return deleted;
+    for (const auto& snapshot : catalog_.snapshots(project.id)) BOUGH_TRY(catalog_.remove(snapshot));
     for (const auto& branch : catalog_.branches(project.id)) BOUGH_TRY(erase_branch(branch, false));
     return catalog_.remove(project.id);
+}
+
+Result<ProjectRow> Branching::set_restore_window(const ProjectRow& project, const RestoreWindow& window) {
+    BOUGH_ASSIGN(auto row, catalog_.project(project.id.str()));
+    if (row.state != RowState::ready) return Error{ErrorCode::failed_precondition, "project \"" + row.name + "\" is not ready", {}};
+    BOUGH_TRY(pageserver_.set_restore_window(row.id, window.seconds, window.wal_bytes));
+    row.restore_window = window;
+    BOUGH_TRY(catalog_.put(row));
+    spdlog::info("project {} ({}): keeps {} seconds of history", row.id.str(), row.name, window.seconds);
+    return row;
+}
+
+std::optional<Position> Branching::known_position(const BranchRow& branch, Lsn lsn) const {
+    for (const auto& snapshot : catalog_.snapshots(branch.project))
+        if (snapshot.branch == branch.id && snapshot.lsn == lsn) return Position{snapshot.lsn, snapshot.prev_lsn};
+    for (const auto& child : catalog_.branches(branch.project))
+        if (child.parent == branch.id && child.lsn == lsn) return Position{child.lsn, child.prev_lsn};
+    return std::nullopt;
 }
 
 Result<Tip> Branching::tip_of(const BranchRow& branch) {
@@ -96,6 +117,7 @@ Result<Position> Branching::resolve(const BranchRow& parent, BranchPoint point) 
         return Error{ErrorCode::out_of_range, "the time " + timestamp_text(*point.time_us) + " is in the future",
                      "it is " + timestamp_text(now_us()) + " now; leave the time out for the present"};
     }
+    if (point.snapshot) return *point.snapshot;
     BOUGH_ASSIGN(auto tip, tip_of(parent));
     if (point.time_us) {
         BOUGH_TRY(catchup_.up_to(parent, tip.end.lsn, kHistoryTimeout));
@@ -113,6 +135,7 @@ Result<Position> Branching::resolve(const BranchRow& parent, BranchPoint point) 
                      "it began at " + parent.lsn.to_string() + (parent.parent ? "; branch from its parent instead" : "")};
     }
     if (*point.lsn == parent.lsn) return Position{parent.lsn, parent.prev_lsn};
+    if (auto known = known_position(parent, *point.lsn)) return *known;
     // Any byte position is welcome: the branch leaves at the end of the last record that is whole there. Only logs of the newest
     // term are asked: what an older one has at its end may never have been committed.
     BOUGH_ASSIGN(auto quorum, safekeepers_.of(parent.project));
@@ -175,6 +198,37 @@ Result<void> Branching::delete_branch(const BranchRow& branch) {
     return {};
 }
 
+Result<SnapshotRow> Branching::create_snapshot(const ProjectRow& project, const std::string& name, const BranchRow& branch,
+                                               BranchPoint point) {
+    BOUGH_TRY(check_name(name, "snapshot"));
+    if (branch.state != RowState::ready) return Error{ErrorCode::failed_precondition, "branch \"" + branch.name + "\" is not ready", {}};
+    if (catalog_.snapshot(project.id, name))
+        return Error{ErrorCode::already_exists, "snapshot \"" + name + "\" already exists", "choose another name"};
+    BOUGH_ASSIGN(auto at, resolve(branch, point));
+    SnapshotRow row{new_snapshot_id(), project.id, branch.id, name, at.lsn, at.prev_lsn, now_us(), RowState::creating};
+    BOUGH_TRY(catalog_.add(row));
+    auto created = pageserver_.create_snapshot(project.id, row.id, branch.id, at);
+    if (!created) {
+        if (auto undone = delete_snapshot(row); !undone) spdlog::warn("snapshot {}: {}", row.id.str(), undone.error().message);
+        return created.error();
+    }
+    row.state = RowState::ready;
+    BOUGH_TRY(catalog_.put(row));
+    spdlog::info("project {} branch {}: snapshot {} ({}) at {}", project.id.str(), branch.name, row.name, row.id.str(), row.lsn.to_string());
+    return row;
+}
+
+Result<void> Branching::delete_snapshot(const SnapshotRow& snapshot) {
+    if (snapshot.state == RowState::ready) {
+        auto row = snapshot;
+        row.state = RowState::deleting;
+        BOUGH_TRY(catalog_.put(row));
+    }
+    auto deleted = pageserver_.delete_snapshot(snapshot.project, snapshot.id);
+    if (!gone(deleted)) return deleted;
+    return catalog_.remove(snapshot);
+}
+
 Result<void> Branching::erase_branch(const BranchRow& branch, bool in_pageserver) {
     if (in_pageserver) {
         auto deleted = pageserver_.delete_branch(branch.project, branch.id);
@@ -206,6 +260,8 @@ Branching::Branching(Catalog& catalog, PageserverClient& pageserver, Safekeepers
         if (branch.state != RowState::ready) interrupted_branches_.push_back(branch);
     for (const auto& project : catalog_.projects())
         if (project.state != RowState::ready) interrupted_projects_.push_back(project);
+    for (const auto& snapshot : catalog_.snapshots())
+        if (snapshot.state != RowState::ready) interrupted_snapshots_.push_back(snapshot);
 }
 
 bool Branching::recover() {
@@ -215,9 +271,10 @@ bool Branching::recover() {
         else spdlog::debug("{} {}: cannot finish what was interrupted yet: {}", what, id, erased.error().message);
         return erased.has_value();
     };
+    std::erase_if(interrupted_snapshots_, [&](const SnapshotRow& snapshot) { return finished("snapshot", snapshot.id.str(), delete_snapshot(snapshot)); });
     std::erase_if(interrupted_branches_, [&](const BranchRow& branch) { return finished("branch", branch.id.str(), erase_branch(branch, true)); });
     std::erase_if(interrupted_projects_, [&](const ProjectRow& project) { return finished("project", project.id.str(), erase_project(project)); });
-    return interrupted_branches_.empty() && interrupted_projects_.empty();
+    return interrupted_branches_.empty() && interrupted_projects_.empty() && interrupted_snapshots_.empty();
 }
 
 }  // namespace bough::control

@@ -19,12 +19,15 @@ struct NewProject {
     std::string name;
     std::string database = "app";
     std::string owner = "app";
+    RestoreWindow restore_window;
 };
 
-// Where a branch leaves its parent: at an LSN, just after the last commit at or before a time, or (neither) at the tip.
+// Where a branch leaves its parent: at an LSN, just after the last commit at or before a time, where a snapshot is, or (none of
+// these) at the tip.
 struct BranchPoint {
     std::optional<Lsn> lsn;
     std::optional<std::int64_t> time_us;
+    std::optional<Position> snapshot;
 };
 
 // Thread-safe.
@@ -40,11 +43,17 @@ public:
 
     Result<ProjectRow> create_project(const NewProject& wanted);
     Result<void> delete_project(const std::string& id_or_name);
+    // What falls out of a shorter one is gone for good, soon.
+    Result<ProjectRow> set_restore_window(const ProjectRow& project, const RestoreWindow& window);
 
     // The tip contains every commit acknowledged before the call.
     Result<BranchRow> create_branch(const ProjectRow& project, const std::string& name, const BranchRow& parent, BranchPoint point);
-    // failed_precondition for a root and for a branch with children.
+    // failed_precondition for a root and for a branch with children or snapshots.
     Result<void> delete_branch(const BranchRow& branch);
+
+    // What the branch holds there stays readable until the snapshot is deleted.
+    Result<SnapshotRow> create_snapshot(const ProjectRow& project, const std::string& name, const BranchRow& branch, BranchPoint point);
+    Result<void> delete_snapshot(const SnapshotRow& snapshot);
 
 private:
     Result<Position> resolve(const BranchRow& parent, BranchPoint point);
@@ -52,6 +61,8 @@ private:
     Result<Tip> tip_of(const BranchRow& branch);
     Result<void> erase_branch(const BranchRow& branch, bool in_pageserver);
     Result<void> erase_project(const ProjectRow& project);
+    // A place in the branch's history that a row knows: safekeepers may have forgotten it.
+    std::optional<Position> known_position(const BranchRow& branch, Lsn lsn) const;
 
     Catalog& catalog_;
     PageserverClient& pageserver_;
@@ -62,6 +73,7 @@ private:
     std::uint16_t first_sql_port_;
     std::vector<BranchRow> interrupted_branches_;    // recover()'s own
     std::vector<ProjectRow> interrupted_projects_;
+    std::vector<SnapshotRow> interrupted_snapshots_;
 };
 
 }  // namespace bough::control

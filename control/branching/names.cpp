@@ -36,6 +36,7 @@ Result<void> check_name(const std::string& name, const std::string& what) {
 ProjectId new_project_id() { return id_with<ProjectId>("pr-"); }
 BranchId new_branch_id() { return id_with<BranchId>("br-"); }
 EndpointId new_endpoint_id() { return id_with<EndpointId>("ep-"); }
+SnapshotId new_snapshot_id() { return id_with<SnapshotId>("sn-"); }
 
 SystemId new_system_id() {
     std::uint64_t value = 0;

@@ -15,6 +15,7 @@ Result<void> check_name(const std::string& name, const std::string& what);
 ProjectId new_project_id();
 BranchId new_branch_id();
 EndpointId new_endpoint_id();
+SnapshotId new_snapshot_id();
 // Random; never 0, and positive as a signed number.
 SystemId new_system_id();
 // 32 characters with 160 bits from the system's random source.

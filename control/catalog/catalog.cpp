@@ -1,7 +1,5 @@
 #include "control/catalog/catalog.hpp"
 
-#include <set>
-
 #include <boost/json/serialize.hpp>
 #include <rocksdb/db.h>
 
@@ -18,6 +16,16 @@ std::string key_of(const ProjectId& id) { return "p/" + id.str(); }
 std::string key_of(const SafekeeperRow& row) { return "s/" + row.name; }
 std::string key_of(const ErrandRow& row) { return "e/" + row.safekeeper + "/" + row.project.str() + "/" + row.branch.str(); }
 std::string key_of(const BranchRow& row) { return "b/" + row.project.str() + "/" + row.id.str(); }
+std::string key_of(const SnapshotRow& row) { return "n/" + row.project.str() + "/" + row.id.str(); }
+
+// The entries of a map by (project, id) that are the project's.
+template <class Map, class Take>
+void each_of(const Map& rows, const ProjectId& project, const Take& take) {
+    using Key = typename Map::key_type;
+    // No id sorts before the one of a single character that sorts first.
+    const auto first = decltype(Key::second)::parse("0");
+    for (auto row = rows.lower_bound(Key{project, *first}); row != rows.end() && row->first.first == project; ++row) take(row->second);
+}
 
 template <class Map>
 std::vector<typename Map::mapped_type> rows_of(const Map& map) {
@@ -85,14 +93,29 @@ Result<void> Catalog::load() {
             auto row = errand_row(*fields);
             if (!row) return damaged(row.error());
             errands_.emplace(key, *row);
+        } else if (key.starts_with("n/")) {
+            auto row = snapshot_row(*fields);
+            if (!row) return damaged(row.error());
+            snapshots_.emplace(std::pair{row->project, row->id}, *row);
         } else {
             auto row = branch_row(*fields);
             if (!row) return damaged(row.error());
             branches_.emplace(std::pair{row->project, row->id}, *row);
+            index(*row);
         }
     }
     if (!rows->status().ok()) return store_error("cannot read", rows->status());
     return {};
+}
+
+void Catalog::index(const BranchRow& row) {
+    branch_names_.insert_or_assign({row.project, row.name}, row.id);
+    ports_taken_[row.port] = true;
+}
+
+void Catalog::unindex(const BranchRow& row) {
+    branch_names_.erase({row.project, row.name});
+    ports_taken_[row.port] = false;
 }
 
 Result<void> Catalog::write(const std::string& key, const std::string& value) {
@@ -210,57 +233,106 @@ std::vector<BranchRow> Catalog::branches() const {
 std::vector<BranchRow> Catalog::branches(const ProjectId& project) const {
     std::lock_guard lock(mutex_);
     std::vector<BranchRow> result;
-    for (const auto& [id, row] : branches_)
-        if (id.first == project) result.push_back(row);
+    each_of(branches_, project, [&](const BranchRow& row) { result.push_back(row); });
     return result;
 }
 
 Result<BranchRow> Catalog::branch(const ProjectId& project, const std::string& id_or_name) const {
     std::lock_guard lock(mutex_);
-    const BranchRow* named = nullptr;
-    for (const auto& [id, row] : branches_) {
-        if (id.first != project) continue;
-        if (id.second.str() == id_or_name) return row;
-        if (row.name == id_or_name) named = &row;
-    }
-    if (named) return *named;
+    if (const auto id = BranchId::parse(id_or_name))
+        if (const auto found = branches_.find({project, *id}); found != branches_.end()) return found->second;
+    if (const auto named = branch_names_.find({project, id_or_name}); named != branch_names_.end()) return branches_.at({project, named->second});
     return Error{ErrorCode::not_found, "branch \"" + id_or_name + "\" does not exist", "`bough branch list` shows those that do"};
 }
 
 Result<BranchRow> Catalog::add(BranchRow row, std::uint16_t first_port, const PortCheck& free) {
     std::lock_guard lock(mutex_);
-    std::set<std::uint16_t> taken;
-    for (const auto& [id, other] : branches_) {
-        taken.insert(other.port);
-        if (id.first == row.project && (other.name == row.name || other.id == row.id))
-            return Error{ErrorCode::already_exists, "branch \"" + row.name + "\" already exists", "choose another name"};
-    }
+    if (branch_names_.contains({row.project, row.name}) || branches_.contains({row.project, row.id}))
+        return Error{ErrorCode::already_exists, "branch \"" + row.name + "\" already exists", "choose another name"};
     if (row.parent) {
         auto parent = branches_.find({row.project, *row.parent});
         if (parent == branches_.end() || parent->second.state != RowState::ready)
             return Error{ErrorCode::failed_precondition, "the parent of branch \"" + row.name + "\" is being deleted", {}};
     }
     std::uint32_t port = first_port;
-    while (port <= 65535 && (taken.contains(static_cast<std::uint16_t>(port)) || !free(static_cast<std::uint16_t>(port)))) ++port;
+    while (port <= 65535 && (ports_taken_[port] || !free(static_cast<std::uint16_t>(port)))) ++port;
     if (port > 65535) return Error{ErrorCode::unavailable, "no SQL port is left for another branch", "delete a branch"};
     row.port = static_cast<std::uint16_t>(port);
     BOUGH_TRY(write(key_of(row), boost::json::serialize(to_json(row))));
     branches_.emplace(std::pair{row.project, row.id}, row);
+    index(row);
     return row;
 }
 
 Result<void> Catalog::put(const BranchRow& row) {
     std::lock_guard lock(mutex_);
-    if (!branches_.contains({row.project, row.id})) return Error{ErrorCode::not_found, "branch \"" + row.name + "\" was deleted", {}};
+    auto found = branches_.find({row.project, row.id});
+    if (found == branches_.end()) return Error{ErrorCode::not_found, "branch \"" + row.name + "\" was deleted", {}};
     BOUGH_TRY(write(key_of(row), boost::json::serialize(to_json(row))));
-    branches_.insert_or_assign(std::pair{row.project, row.id}, row);
+    unindex(found->second);
+    found->second = row;
+    index(row);
     return {};
 }
 
 Result<void> Catalog::remove(const BranchRow& row) {
     std::lock_guard lock(mutex_);
     BOUGH_TRY(erase(key_of(row)));
-    branches_.erase(std::pair{row.project, row.id});
+    if (auto found = branches_.find({row.project, row.id}); found != branches_.end()) {
+        unindex(found->second);
+        branches_.erase(found);
+    }
+    return {};
+}
+
+std::vector<SnapshotRow> Catalog::snapshots() const {
+    std::lock_guard lock(mutex_);
+    return rows_of(snapshots_);
+}
+
+std::vector<SnapshotRow> Catalog::snapshots(const ProjectId& project) const {
+    std::lock_guard lock(mutex_);
+    std::vector<SnapshotRow> result;
+    each_of(snapshots_, project, [&](const SnapshotRow& row) { result.push_back(row); });
+    return result;
+}
+
+Result<SnapshotRow> Catalog::snapshot(const ProjectId& project, const std::string& id_or_name) const {
+    const SnapshotRow* named = nullptr;
+    std::lock_guard lock(mutex_);
+    if (const auto id = SnapshotId::parse(id_or_name))
+        if (const auto found = snapshots_.find({project, *id}); found != snapshots_.end()) return found->second;
+    each_of(snapshots_, project, [&](const SnapshotRow& row) { named = row.name == id_or_name ? &row : named; });
+    if (named) return *named;
+    return Error{ErrorCode::not_found, "snapshot \"" + id_or_name + "\" does not exist", "`bough snapshot list` shows those that do"};
+}
+
+Result<void> Catalog::add(const SnapshotRow& row) {
+    std::lock_guard lock(mutex_);
+    bool taken = false;
+    each_of(snapshots_, row.project, [&](const SnapshotRow& other) { taken = taken || other.name == row.name || other.id == row.id; });
+    if (taken) return Error{ErrorCode::already_exists, "snapshot \"" + row.name + "\" already exists", "choose another name"};
+    auto branch = branches_.find({row.project, row.branch});
+    if (branch == branches_.end() || branch->second.state != RowState::ready)
+        return Error{ErrorCode::failed_precondition, "the branch of snapshot \"" + row.name + "\" is being deleted", {}};
+    BOUGH_TRY(write(key_of(row), boost::json::serialize(to_json(row))));
+    snapshots_.emplace(std::pair{row.project, row.id}, row);
+    return {};
+}
+
+Result<void> Catalog::put(const SnapshotRow& row) {
+    std::lock_guard lock(mutex_);
+    auto found = snapshots_.find({row.project, row.id});
+    if (found == snapshots_.end()) return Error{ErrorCode::not_found, "snapshot \"" + row.name + "\" was deleted", {}};
+    BOUGH_TRY(write(key_of(row), boost::json::serialize(to_json(row))));
+    found->second = row;
+    return {};
+}
+
+Result<void> Catalog::remove(const SnapshotRow& row) {
+    std::lock_guard lock(mutex_);
+    BOUGH_TRY(erase(key_of(row)));
+    snapshots_.erase({row.project, row.id});
     return {};
 }
 
@@ -272,6 +344,13 @@ Result<BranchRow> Catalog::begin_deletion(const BranchRow& row) {
         if (id.first == row.project && other.parent == row.id)
             return Error{ErrorCode::failed_precondition, "branch \"" + row.name + "\" has branches of its own, such as \"" + other.name + "\"",
                          "delete those first"};
+    Result<void> free = {};
+    each_of(snapshots_, row.project, [&](const SnapshotRow& snapshot) {
+        if (snapshot.branch == row.id)
+            free = Error{ErrorCode::failed_precondition, "branch \"" + row.name + "\" has snapshots, such as \"" + snapshot.name + "\"",
+                         "delete those first"};
+    });
+    BOUGH_TRY(free);
     auto changed = found->second;
     changed.state = RowState::deleting;
     BOUGH_TRY(write(key_of(changed), boost::json::serialize(to_json(changed))));

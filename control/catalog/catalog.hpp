@@ -1,4 +1,4 @@
-// The durable list of projects and branches.
+// The durable list of projects, branches and snapshots.
 #pragma once
 
 #include <filesystem>
@@ -41,7 +41,8 @@ public:
     using PortCheck = std::function<bool(std::uint16_t)>;
     Result<BranchRow> add(BranchRow row, std::uint16_t first_port, const PortCheck& free);
     Result<void> put(const BranchRow& row);
-    // Turns the row into `deleting`, from which there is no way back. failed_precondition while it has children.
+    // Turns the row into `deleting`, from which there is no way back. failed_precondition while it has children or
+    // snapshots.
     Result<BranchRow> begin_deletion(const BranchRow& row);
     Result<void> remove(const BranchRow& row);
 
@@ -57,9 +58,20 @@ public:
     // Just this one; nothing when there is another by now.
     Result<void> remove(const ErrandRow& row);
 
+    std::vector<SnapshotRow> snapshots() const;
+    std::vector<SnapshotRow> snapshots(const ProjectId& project) const;
+    Result<SnapshotRow> snapshot(const ProjectId& project, const std::string& id_or_name) const;
+    // already_exists when a snapshot of the project has that name; failed_precondition when its branch is being deleted.
+    Result<void> add(const SnapshotRow& row);
+    Result<void> put(const SnapshotRow& row);
+    Result<void> remove(const SnapshotRow& row);
+
 private:
     Catalog();
     Result<void> load();
+    // Both under mutex_: the row is, or is no longer, among those that names and ports lead to.
+    void index(const BranchRow& row);
+    void unindex(const BranchRow& row);
     Result<void> write(const std::string& key, const std::string& value);
     Result<void> erase(const std::string& key);
 
@@ -70,6 +82,10 @@ private:
     std::map<std::pair<ProjectId, BranchId>, BranchRow> branches_;
     std::map<std::string, SafekeeperRow> safekeepers_;
     std::map<std::string, ErrandRow> errands_;  // by key
+    std::map<std::pair<ProjectId, SnapshotId>, SnapshotRow> snapshots_;
+    // So that one branch more costs the same whatever there are already.
+    std::map<std::pair<ProjectId, std::string>, BranchId> branch_names_;
+    std::vector<bool> ports_taken_ = std::vector<bool>(65536);
 };
 
 }  // namespace bough::control

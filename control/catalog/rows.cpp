@@ -69,7 +69,9 @@ json::object to_json(const ProjectRow& row) {
             {"safekeepers", names_array(row.safekeepers.members)},
             {"safekeepers_next", names_array(row.safekeepers.next)},
             {"safekeepers_settling", row.safekeepers.settling},
-            {"safekeepers_returning", row.safekeepers.returning}};
+            {"safekeepers_returning", row.safekeepers.returning},
+            {"history_retention_seconds", row.restore_window.seconds},
+            {"history_retention_wal_bytes", row.restore_window.wal_bytes}};
 }
 
 json::object to_json(const BranchRow& row) {
@@ -105,6 +107,32 @@ Result<ErrandRow> errand_row(const json::object& from) {
     return ErrandRow{safekeeper, project, branch, kind == "rest" ? ErrandRow::Kind::rest : ErrandRow::Kind::remove};
 }
 
+json::object to_json(const SnapshotRow& row) {
+    return {{"id", row.id.str()},
+            {"project", row.project.str()},
+            {"branch", row.branch.str()},
+            {"name", row.name},
+            {"lsn", row.lsn.to_string()},
+            {"prev_lsn", row.prev_lsn.to_string()},
+            {"created_at_us", row.created_at_us},
+            {"state", to_text(row.state)}};
+}
+
+Result<SnapshotRow> snapshot_row(const json::object& from) {
+    BOUGH_ASSIGN(auto id_text, json::string_field(from, "id"));
+    BOUGH_ASSIGN(auto id, SnapshotId::parse(id_text));
+    BOUGH_ASSIGN(auto project_text, json::string_field(from, "project"));
+    BOUGH_ASSIGN(auto project, ProjectId::parse(project_text));
+    BOUGH_ASSIGN(auto branch_text, json::string_field(from, "branch"));
+    BOUGH_ASSIGN(auto branch, BranchId::parse(branch_text));
+    BOUGH_ASSIGN(auto name, json::string_field(from, "name"));
+    BOUGH_ASSIGN(auto lsn, json::lsn_field(from, "lsn"));
+    BOUGH_ASSIGN(auto prev_lsn, json::lsn_field(from, "prev_lsn"));
+    BOUGH_ASSIGN(auto created_at_us, json::unsigned_field(from, "created_at_us"));
+    BOUGH_ASSIGN(auto state, state_of(from));
+    return SnapshotRow{id, project, branch, name, lsn, prev_lsn, static_cast<std::int64_t>(created_at_us), state};
+}
+
 Result<ProjectRow> project_row(const json::object& from) {
     BOUGH_ASSIGN(auto id_text, json::string_field(from, "id"));
     BOUGH_ASSIGN(auto id, ProjectId::parse(id_text));
@@ -124,8 +152,11 @@ Result<ProjectRow> project_row(const json::object& from) {
     BOUGH_ASSIGN(safekeepers.next, names_in(from, "safekeepers_next"));
     BOUGH_ASSIGN(safekeepers.settling, json::bool_field_or(from, "safekeepers_settling", false));
     BOUGH_ASSIGN(safekeepers.returning, json::bool_field_or(from, "safekeepers_returning", false));
+    RestoreWindow window;
+    BOUGH_ASSIGN(window.seconds, json::unsigned_field_or(from, "history_retention_seconds", window.seconds));
+    BOUGH_ASSIGN(window.wal_bytes, json::unsigned_field_or(from, "history_retention_wal_bytes", window.wal_bytes));
     return ProjectRow{id,       name,     SystemId{std::strtoull(system_id.c_str(), nullptr, 10)}, static_cast<std::int64_t>(created_at_us), state,
-                      default_branch, database, owner, owner_password, owner_made, safekeepers};
+                      default_branch, database, owner, owner_password, owner_made, safekeepers, window};
 }
 
 Result<BranchRow> branch_row(const json::object& from) {

@@ -28,6 +28,13 @@ struct Membership {
     bool operator==(const Membership&) const = default;
 };
 
+// How much history the project's branches keep: for as long as either says.
+struct RestoreWindow {
+    std::uint64_t seconds = 7 * 24 * 3600;
+    std::uint64_t wal_bytes = 0;
+    bool operator==(const RestoreWindow&) const = default;
+};
+
 struct ProjectRow {
     ProjectId id;
     std::string name;
@@ -40,6 +47,7 @@ struct ProjectRow {
     std::string owner_password;  // the catalog's files have mode 0600 in a directory of 0700
     bool owner_made = false;     // the role exists in the root branch's cluster
     Membership safekeepers = {};
+    RestoreWindow restore_window = {};
 };
 
 struct BranchRow {
@@ -79,6 +87,18 @@ struct ErrandRow {
     bool operator==(const ErrandRow&) const = default;
 };
 
+// A place in a branch's history that stays, whatever the restore window.
+struct SnapshotRow {
+    SnapshotId id;
+    ProjectId project;
+    BranchId branch;
+    std::string name;
+    Lsn lsn;
+    Lsn prev_lsn;  // start of the record that ends there
+    std::int64_t created_at_us = 0;
+    RowState state = RowState::creating;
+};
+
 boost::json::object to_json(const ProjectRow& row);
 boost::json::object to_json(const SafekeeperRow& row);
 boost::json::object to_json(const BranchRow& row);
@@ -87,5 +107,7 @@ Result<ProjectRow> project_row(const boost::json::object& from);
 Result<SafekeeperRow> safekeeper_row(const boost::json::object& from);
 Result<BranchRow> branch_row(const boost::json::object& from);
 Result<ErrandRow> errand_row(const boost::json::object& from);
+boost::json::object to_json(const SnapshotRow& row);
+Result<SnapshotRow> snapshot_row(const boost::json::object& from);
 
 }  // namespace bough::control

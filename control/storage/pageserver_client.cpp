@@ -56,7 +56,33 @@ Result<PageserverBranch> PageserverClient::branch(const ProjectId& project, cons
     BOUGH_ASSIGN(auto fields, json::parse_object(answer));
     BOUGH_ASSIGN(auto ingest_lsn, json::lsn_field(fields, "ingest_lsn"));
     BOUGH_ASSIGN(auto durable_lsn, json::lsn_field(fields, "durable_lsn"));
-    return PageserverBranch{ingest_lsn, durable_lsn};
+    BOUGH_ASSIGN(auto oldest_lsn, json::lsn_field(fields, "oldest_lsn"));
+    return PageserverBranch{ingest_lsn, durable_lsn, oldest_lsn};
+}
+
+Result<BranchSize> PageserverClient::size(const ProjectId& project, const BranchId& branch) {
+    BOUGH_ASSIGN(auto answer, http_.call("GET", path_of(project, branch) + "/size"));
+    BOUGH_ASSIGN(auto fields, json::parse_object(answer));
+    BranchSize size;
+    BOUGH_ASSIGN(size.logical_bytes, json::unsigned_field(fields, "logical_bytes"));
+    BOUGH_ASSIGN(auto in_files, json::unsigned_field(fields, "stored_bytes"));
+    BOUGH_ASSIGN(auto unflushed, json::unsigned_field(fields, "unflushed_bytes"));
+    size.stored_bytes = in_files + unflushed;
+    return size;
+}
+
+Result<void> PageserverClient::set_restore_window(const ProjectId& project, std::uint64_t seconds, std::uint64_t wal_bytes) {
+    json::object body{{"seconds", seconds}, {"bytes", wal_bytes}};
+    return done(http_.call("PUT", path_of(project) + "/restore-window", boost::json::serialize(body)));
+}
+
+Result<void> PageserverClient::create_snapshot(const ProjectId& project, const SnapshotId& snapshot, const BranchId& branch, Position at) {
+    json::object body{{"branch", branch.str()}, {"lsn", at.lsn.to_string()}, {"prev_lsn", at.prev_lsn.to_string()}};
+    return done(http_.call("PUT", path_of(project) + "/snapshots/" + snapshot.str(), boost::json::serialize(body)));
+}
+
+Result<void> PageserverClient::delete_snapshot(const ProjectId& project, const SnapshotId& snapshot) {
+    return done(http_.call("DELETE", path_of(project) + "/snapshots/" + snapshot.str()));
 }
 
 Result<void> PageserverClient::follow(const ProjectId& project, const BranchId& branch, const std::vector<std::string>& safekeepers) {

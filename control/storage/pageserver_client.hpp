@@ -21,6 +21,12 @@ struct Position {
 struct PageserverBranch {
     Lsn ingest_lsn;
     Lsn durable_lsn;
+    Lsn oldest_lsn;  // its restore window begins there
+};
+
+struct BranchSize {
+    std::uint64_t logical_bytes = 0;  // what its relations would take in a data directory
+    std::uint64_t stored_bytes = 0;   // of its own, not shared with its parent
 };
 
 // Thread-safe.
@@ -34,6 +40,10 @@ public:
     Result<void> create_branch(const ProjectId& project, const BranchId& branch, const BranchId& parent, Position at);
     Result<void> delete_branch(const ProjectId& project, const BranchId& branch);
     Result<PageserverBranch> branch(const ProjectId& project, const BranchId& branch);
+    Result<BranchSize> size(const ProjectId& project, const BranchId& branch);
+    Result<void> set_restore_window(const ProjectId& project, std::uint64_t seconds, std::uint64_t wal_bytes);
+    Result<void> create_snapshot(const ProjectId& project, const SnapshotId& snapshot, const BranchId& branch, Position at);
+    Result<void> delete_snapshot(const ProjectId& project, const SnapshotId& snapshot);
     Result<void> follow(const ProjectId& project, const BranchId& branch, const std::vector<std::string>& safekeepers);
     Result<void> unfollow(const ProjectId& project, const BranchId& branch);
     Result<void> wait(const ProjectId& project, const BranchId& branch, Lsn lsn, std::chrono::milliseconds timeout);

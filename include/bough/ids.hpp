@@ -28,13 +28,16 @@ private:
 struct ProjectTag { static constexpr std::string_view what = "project"; };
 struct BranchTag { static constexpr std::string_view what = "branch"; };
 struct EndpointTag { static constexpr std::string_view what = "endpoint"; };
+struct SnapshotTag { static constexpr std::string_view what = "snapshot"; };
 using ProjectId = Id<ProjectTag>;
 using BranchId = Id<BranchTag>;
 using EndpointId = Id<EndpointTag>;
+using SnapshotId = Id<SnapshotTag>;
 
 extern template class Id<ProjectTag>;
 extern template class Id<BranchTag>;
 extern template class Id<EndpointTag>;
+extern template class Id<SnapshotTag>;
 
 // Postgres's system identifier: names one cluster's history; in every WAL segment's first header.
 struct SystemId {

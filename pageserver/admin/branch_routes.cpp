@@ -40,6 +40,7 @@ boost::json::object describe(const AdminServices& services, const Branch& branch
         {"ingest_lsn", ingested.lsn.to_string()},
         {"last_record_lsn", ingested.prev_lsn.to_string()},
         {"durable_lsn", std::max(branch.store().durable_lsn(row.number), row.start.lsn).to_string()},
+        {"oldest_lsn", branch.cutoff().to_string()},
         {"following", false},
     };
     if (branch.parent() != nullptr) body["parent"] = branch.parent()->row().id.str();

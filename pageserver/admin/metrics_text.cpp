@@ -142,6 +142,14 @@ void write_stores(Writer& out, const AdminServices& services) {
                    std::to_string(project->store().dirty_bytes()));
 }
 
+void write_garbage(Writer& out, const GarbageMetrics& m) {
+    out.counter("bough_pageserver_gc_cutoffs_raised_total", "Times that the oldest place kept of a branch moved on", m.cutoffs_raised);
+    out.counter("bough_pageserver_gc_branches_compacted_total", "Branches whose files were rewritten to let old history go",
+                m.branches_compacted);
+    out.counter("bough_pageserver_gc_images_total", "Pages that got an image so that their old changes can go", m.images_at_cutoffs);
+    out.counter("bough_pageserver_gc_failures_total", "Rounds of garbage collection that ended in an error", m.failures);
+}
+
 }  // namespace
 
 std::string metrics_text(const AdminServices& services) {
@@ -153,6 +161,7 @@ std::string metrics_text(const AdminServices& services) {
               services.reader.cached_bytes());
     write_followed(out, services);
     write_stores(out, services);
+    write_garbage(out, services.garbage_metrics);
     return out.take();
 }
 

@@ -40,8 +40,11 @@ Result<http::Response> get_project(AdminServices& services, const http::PathPara
     BOUGH_ASSIGN(const auto project, services.projects.project(id));
     boost::json::array branches;
     for (const auto& branch : project->branches()) branches.emplace_back(branch->row().id.str());
+    const RestoreWindow window = project->restore_window();
     return json_response(boost::json::object{{"id", id.str()},
                                              {"system_identifier", std::to_string(project->row().system_id.value)},
+                                             {"restore_window", boost::json::object{{"seconds", window.time / std::chrono::seconds(1)},
+                                                                                    {"bytes", window.bytes}}},
                                              {"pg_version", pg::v15::kMajorVersion},
                                              {"branches", std::move(branches)}});
 }

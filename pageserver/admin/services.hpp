@@ -6,6 +6,7 @@
 #include <string>
 
 #include "pageserver/branching/projects.hpp"
+#include "pageserver/gc/garbage_collector.hpp"
 #include "pageserver/import/cluster_template.hpp"
 #include "pageserver/ingest/followers.hpp"
 #include "pageserver/page_service/page_service.hpp"
@@ -19,10 +20,12 @@ struct AdminServices {
     StoreResources& resources;
     Projects& projects;
     Followers& followers;
+    GarbageCollector& garbage;
     PageReader& reader;
     const ClusterTemplate& cluster_template;
     const PageReaderMetrics& reader_metrics;
     const PageServiceMetrics& page_service_metrics;
+    const GarbageMetrics& garbage_metrics;
     const RedoMetrics* redo_metrics;  // nullptr where there is no redo
     const std::atomic<bool>& stopping;  // waits end early
     std::string boot_id;                // random per process

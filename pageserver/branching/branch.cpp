@@ -16,6 +16,7 @@ Branch::Branch(ProjectId project, BranchRow row, std::shared_ptr<const Branch> p
       hint_bits_logged_(hint_bits_logged),
       history_begin_(parent_ != nullptr ? parent_->history_begin() : row_.start.lsn),
       ingest_lsn_(ingested.lsn.value),
+      cutoff_(row_.start.lsn.value),
       generation_(parent_ != nullptr ? parent_->generation_ + 1 : 0),
       ingested_(ingested) {
     BOUGH_CHECK(row_.parent.has_value() == (parent_ != nullptr));
@@ -42,6 +43,18 @@ void Branch::publish(LogPosition position) {
 void Branch::mark_deleted() {
     deleted_.store(true, std::memory_order_release);
     wake(/*all=*/true);
+}
+
+std::shared_ptr<const KeptPoints> Branch::kept() const {
+    const std::lock_guard lock(mutex_);
+    return kept_ != nullptr ? kept_ : std::make_shared<const KeptPoints>(row_.start.lsn, std::vector<Lsn>{});
+}
+
+void Branch::publish_kept(std::shared_ptr<const KeptPoints> kept) {
+    const std::lock_guard lock(mutex_);
+    BOUGH_CHECK(kept->cutoff() >= cutoff());
+    cutoff_.store(kept->cutoff().value, std::memory_order_release);
+    kept_ = std::move(kept);
 }
 
 void Branch::wake(bool all) {

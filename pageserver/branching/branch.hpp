@@ -15,6 +15,7 @@
 #include "bough/ids.hpp"
 #include "bough/lsn.hpp"
 #include "pageserver/branching/ancestor_skip.hpp"
+#include "pageserver/history/kept_points.hpp"
 #include "pageserver/page_store/rows.hpp"
 #include "pageserver/page_store/store.hpp"
 #include "pageserver/page_store/version_key.hpp"
@@ -75,6 +76,14 @@ public:
     bool deleted() const { return deleted_.load(std::memory_order_acquire); }
     void mark_deleted();
 
+    // From here on the branch's own history is kept whole; never above what is durable of it. Its beginning until a cutoff was set.
+    Lsn cutoff() const { return Lsn{cutoff_.load(std::memory_order_acquire)}; }
+    // Whether its own history can be read at `lsn`, at or above its beginning: above the cutoff, or where something pins it.
+    bool keeps(Lsn lsn) const { return lsn >= cutoff() || kept()->keeps(lsn); }
+    std::shared_ptr<const KeptPoints> kept() const;
+    // By Project, after the rows that say so are durable.
+    void publish_kept(std::shared_ptr<const KeptPoints> kept);
+
 private:
     // The branch of the chain that has yet to ingest up to that LSN; nullptr when readable.
     std::pair<const Branch*, Lsn> first_behind(Lsn lsn) const;
@@ -94,6 +103,7 @@ private:
 
     std::atomic<std::uint64_t> ingest_lsn_;
     std::atomic<bool> deleted_ = false;
+    std::atomic<std::uint64_t> cutoff_;  // of *kept_
     mutable std::atomic<bool> ancestors_complete_ = false;
 
     void make_ancestor_skip() const;
@@ -104,6 +114,7 @@ private:
     mutable std::mutex mutex_;
     mutable std::condition_variable advanced_;
     LogPosition ingested_;                             // under mutex_
+    std::shared_ptr<const KeptPoints> kept_;           // under mutex_; nullptr: everything from its beginning on
     mutable std::map<std::uint64_t, Waiter> waiters_;  // under mutex_
     mutable std::uint64_t next_ticket_ = 1;            // under mutex_
 };

@@ -19,7 +19,8 @@ Result<std::shared_ptr<Project>> Project::open(ProjectId id, const std::filesyst
     BOUGH_ASSIGN(ProjectRow row, decode_project_row(*bytes));
     std::shared_ptr<Project> project(new Project(std::move(id), std::move(store), std::move(row)));
     BOUGH_TRY(project->load_branches());
-    BOUGH_TRY(project->finish_erasures());
+    BOUGH_TRY(project->load_history());
+    BOUGH_TRY(project->load_erasures());
     return project;
 }
 
@@ -51,6 +52,7 @@ Result<void> Project::load_branches() {
         if (ingested.lsn < row.start.lsn)
             return Error{ErrorCode::corrupt, "branch \"" + row.id.str() + "\" was ingested to before its beginning", {}};
         const BranchId id = row.id;
+        if (row.parent) children_[*row.parent].insert(row.start.lsn);
         auto branch = std::make_shared<Branch>(id_, std::move(row), std::move(parent), store_, ingested, row_.data_checksums);
         made.emplace(branch->number(), branch);
         branches_.emplace(id, std::move(branch));
@@ -58,17 +60,34 @@ Result<void> Project::load_branches() {
     return {};
 }
 
-Result<void> Project::finish_erasures() {
+Result<void> Project::load_erasures() {
     BOUGH_ASSIGN(const auto rows, store_->metadata_with_prefix(kErasingRowPrefix));
-    if (rows.empty()) return {};
-    Store::MetadataChanges done;
     for (const auto& [name, bytes] : rows) {
         BOUGH_ASSIGN(const BranchNumber number, decode_branch_number(bytes));
+        // The crash may have been before the erasure reached the disk.
         BOUGH_TRY(store_->erase_branch(number));
-        done.emplace(name, std::nullopt);
+        erasing_.insert(number);
     }
+    return {};
+}
+
+Result<void> Project::finish_erasures(std::atomic<bool>* cancelled) {
+    const std::unique_lock working(erasures_, std::try_to_lock);
+    if (!working) return {};
+    std::set<BranchNumber> erasing;
+    {
+        const std::lock_guard lock(mutex_);
+        erasing = erasing_;
+    }
+    if (erasing.empty()) return {};
     BOUGH_TRY(store_->flush());
-    return store_->change_metadata(done);
+    for (const BranchNumber number : erasing) {
+        BOUGH_TRY(store_->compact_branch(number, cancelled));
+        BOUGH_TRY(store_->change_metadata({{kErasingRowPrefix + std::to_string(number.value), std::nullopt}}));
+        const std::lock_guard lock(mutex_);
+        erasing_.erase(number);
+    }
+    return {};
 }
 
 Result<std::shared_ptr<Branch>> Project::branch(const BranchId& id) const {
@@ -95,9 +114,7 @@ Result<std::shared_ptr<Branch>> Project::create_branch(const BranchId& id, const
         return Error{ErrorCode::out_of_range,
                      start.lsn.to_string() + " lies before branch \"" + parent_id.str() + "\" began",
                      "it began at " + parent->row().start.lsn.to_string()};
-    if (start.prev_lsn >= start.lsn)
-        return Error{ErrorCode::invalid_argument, "the last record must begin before it ends",
-                     "prev_lsn is the start of the record that ends at lsn"};
+    BOUGH_TRY(check_kept(*parent, start));
 
     BranchRow row{id, next_number_, parent->number(), start, now_in_postgres_time()};
     const BranchNumber next{next_number_.value + 1};
@@ -107,7 +124,13 @@ Result<std::shared_ptr<Branch>> Project::create_branch(const BranchId& id, const
     auto made = std::make_shared<Branch>(id_, std::move(row), parent, store_, start, row_.data_checksums);
     const std::lock_guard lock(mutex_);
     branches_.emplace(id, made);
+    children_[parent->number()].insert(start.lsn);
     return made;
+}
+
+bool Project::has_children(const Branch& branch) const {
+    const std::lock_guard lock(mutex_);
+    return children_.contains(branch.number());
 }
 
 Result<void> Project::check_deletable(const BranchId& id) const {
@@ -115,9 +138,12 @@ Result<void> Project::check_deletable(const BranchId& id) const {
     if (doomed->parent() == nullptr)
         return Error{ErrorCode::failed_precondition, "branch \"" + id.str() + "\" is the project's root",
                      "delete the project instead"};
-    for (const auto& other : branches())
-        if (other->parent() == doomed.get())
-            return Error{ErrorCode::failed_precondition, "branch \"" + id.str() + "\" has children", "delete them first"};
+    if (has_children(*doomed))
+        return Error{ErrorCode::failed_precondition, "branch \"" + id.str() + "\" has children", "delete them first"};
+    for (const SnapshotRow& snapshot : snapshots())
+        if (snapshot.branch == doomed->number())
+            return Error{ErrorCode::failed_precondition, "branch \"" + id.str() + "\" has snapshots, such as \"" + snapshot.id.str() + "\"",
+                         "delete them first"};
     return {};
 }
 
@@ -127,19 +153,30 @@ Result<void> Project::delete_branch(const BranchId& id) {
     BOUGH_ASSIGN(const std::shared_ptr<Branch> doomed, branch(id));
     const std::string erasing = kErasingRowPrefix + std::to_string(doomed->number().value);
     BOUGH_TRY(store_->change_metadata(
-        {{kBranchRowPrefix + id.str(), std::nullopt}, {erasing, encode_branch_number(doomed->number())}}));
+        {{kBranchRowPrefix + id.str(), std::nullopt},
+         {kCutoffRowPrefix + std::to_string(doomed->number().value), std::nullopt},
+         {erasing, encode_branch_number(doomed->number())}}));
+    settled_.erase(doomed->number());
+    // Before its parent's history may go: who reads through the branch looks at this afterwards.
+    doomed->mark_deleted();
     {
         const std::lock_guard lock(mutex_);
         branches_.erase(id);
+        store_->histories().erase(doomed->number());
+        const auto siblings = children_.find(*doomed->row().parent);
+        siblings->second.erase(siblings->second.find(doomed->row().start.lsn));
+        if (siblings->second.empty()) children_.erase(siblings);
+        // Where it left its parent nobody reads any more.
+        for (const auto& [other_id, other] : branches_)
+            if (other.get() == doomed->parent()) publish_kept(*other, other->cutoff());
     }
-    doomed->mark_deleted();
-    // From here on the branch is gone whatever happens; what is left of its versions goes when the project is opened again.
-    Result<void> erased = store_->erase_branch(doomed->number());
-    if (erased) erased = store_->flush();
-    if (erased) erased = store_->change_metadata({{erasing, std::nullopt}});
+    // From here on the branch is gone whatever happens; its bytes go with finish_erasures(), also after a crash.
+    const Result<void> erased = store_->erase_branch(doomed->number());
     if (!erased)
         spdlog::warn("branch {}: could not erase the versions of the deleted branch now: {}", doomed->name(),
                      erased.error().to_string());
+    const std::lock_guard lock(mutex_);
+    erasing_.insert(doomed->number());
     return {};
 }
 

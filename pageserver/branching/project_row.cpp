@@ -56,6 +56,55 @@ Result<BranchRow> decode_branch_row(BranchId id, std::string_view bytes) {
     return row;
 }
 
+std::string encode_snapshot_row(const SnapshotRow& row) {
+    std::string bytes;
+    append_le(bytes, row.branch.value);
+    append_le(bytes, row.at.lsn.value);
+    append_le(bytes, row.at.prev_lsn.value);
+    append_le(bytes, row.created_at);
+    return bytes;
+}
+
+Result<SnapshotRow> decode_snapshot_row(SnapshotId id, std::string_view bytes) {
+    ValueReader reader(bytes);
+    SnapshotRow row{std::move(id), {}, {}, 0};
+    row.branch.value = reader.take<std::uint32_t>();
+    row.at.lsn = Lsn{reader.take<std::uint64_t>()};
+    row.at.prev_lsn = Lsn{reader.take<std::uint64_t>()};
+    row.created_at = reader.take<std::int64_t>();
+    if (!reader.done()) return corrupt_row("a snapshot");
+    return row;
+}
+
+std::string encode_restore_window(const RestoreWindow& window) {
+    std::string bytes;
+    append_le(bytes, window.time.count());
+    append_le(bytes, window.bytes);
+    return bytes;
+}
+
+Result<RestoreWindow> decode_restore_window(std::string_view bytes) {
+    ValueReader reader(bytes);
+    RestoreWindow window;
+    window.time = std::chrono::microseconds(reader.take<std::int64_t>());
+    window.bytes = reader.take<std::uint64_t>();
+    if (!reader.done() || window.time.count() < 0) return corrupt_row("the restore window");
+    return window;
+}
+
+std::string encode_cutoff(Lsn cutoff) {
+    std::string bytes;
+    append_le(bytes, cutoff.value);
+    return bytes;
+}
+
+Result<Lsn> decode_cutoff(std::string_view bytes) {
+    ValueReader reader(bytes);
+    const Lsn cutoff{reader.take<std::uint64_t>()};
+    if (!reader.done()) return corrupt_row("a cutoff");
+    return cutoff;
+}
+
 std::string encode_branch_number(BranchNumber number) {
     std::string bytes;
     append_le(bytes, number.value);

@@ -41,15 +41,16 @@ Error no_such_project(const ProjectId& id) { return Error{ErrorCode::not_found, 
 
 }  // namespace
 
-Projects::Projects(fs::path data_directory, StoreResources& resources)
-    : data_directory_(std::move(data_directory)), resources_(resources) {}
+Projects::Projects(fs::path data_directory, StoreResources& resources, std::chrono::milliseconds close_after)
+    : data_directory_(std::move(data_directory)), resources_(resources), close_after_(close_after) {}
 
 fs::path Projects::directory_of(const ProjectId& id) const { return data_directory_ / "projects" / id.str(); }
 
 fs::path Projects::scratch_directory(const ProjectId& id) const { return data_directory_ / "scratch" / id.str(); }
 
-Result<std::unique_ptr<Projects>> Projects::open(const fs::path& data_directory, StoreResources& resources) {
-    std::unique_ptr<Projects> projects(new Projects(data_directory, resources));
+Result<std::unique_ptr<Projects>> Projects::open(const fs::path& data_directory, StoreResources& resources,
+                                                 std::chrono::milliseconds close_after) {
+    std::unique_ptr<Projects> projects(new Projects(data_directory, resources, close_after));
     std::error_code failed;
     fs::remove_all(data_directory / "scratch", failed);
     if (failed) return file_error("could not remove \"" + (data_directory / "scratch").string() + "\"", failed);
@@ -90,7 +91,39 @@ void Projects::flush_in_background(const std::stop_token& stop) {
             if (const auto flushed = project->store().flush(); !flushed)
                 spdlog::error("project {}: {}", project->id().str(), flushed.error().to_string());
         }
+        close_idle(std::chrono::steady_clock::now() - close_after_);
     }
+}
+
+std::size_t Projects::close_idle(std::chrono::steady_clock::time_point last_use) {
+    std::vector<std::pair<ProjectId, std::shared_ptr<Slot>>> all;
+    {
+        const std::lock_guard lock(mutex_);
+        all.assign(slots_.begin(), slots_.end());
+    }
+    std::size_t closed = 0;
+    for (const auto& [id, slot] : all) {
+        // While this is held nobody is handed the project.
+        const std::unique_lock opening(slot->opening, std::try_to_lock);
+        if (!opening || slot->project == nullptr || slot->last_use > last_use) continue;
+        if (Project::held_elsewhere(slot->project)) continue;
+        // What could not be flushed would have to be read from the safekeepers again.
+        if (const auto flushed = slot->project->store().flush(); !flushed) {
+            spdlog::error("project {}: {}", id.str(), flushed.error().to_string());
+            continue;
+        }
+        slot->project.reset();
+        ++closed;
+        spdlog::info("project {}: closed, since nobody uses it", id.str());
+    }
+    return closed;
+}
+
+std::shared_ptr<Project> Projects::project_if_open(const ProjectId& id) const {
+    const auto found = slot(id);
+    if (!found) return nullptr;
+    const std::unique_lock opening((*found)->opening, std::try_to_lock);
+    return opening ? (*found)->project : nullptr;
 }
 
 Result<std::shared_ptr<Projects::Slot>> Projects::slot(const ProjectId& id) const {
@@ -104,6 +137,7 @@ Result<std::shared_ptr<Project>> Projects::project(const ProjectId& id) {
     BOUGH_ASSIGN(const auto found, slot(id));
     const std::lock_guard opening(found->opening);
     if (found->removed) return no_such_project(id);
+    found->last_use = std::chrono::steady_clock::now();
     if (found->project == nullptr) {
         BOUGH_ASSIGN(found->project, Project::open(id, directory_of(id), resources_));
     }
@@ -157,6 +191,7 @@ Result<std::shared_ptr<Project>> Projects::create(const ProjectId& id, const Fil
         if (failed) return file_error("could not put project \"" + id.str() + "\" into place", failed);
         BOUGH_TRY(sync_directory(data_directory_ / "projects"));
         BOUGH_ASSIGN(made->project, Project::open(id, directory_of(id), resources_));
+        made->last_use = std::chrono::steady_clock::now();
         return {};
     };
     if (const auto built = build(); !built) {

@@ -18,11 +18,13 @@
 namespace bough::pageserver {
 
 // A project is a directory <data>/projects/ID, there whole or not at all; it is opened when first asked for, and one that
-// cannot be opened does not hinder the others. Flushes open stores in the background. Thread-safe.
+// cannot be opened does not hinder the others; one that nobody uses for a while is closed. Flushes open stores in the background.
+// Thread-safe.
 class Projects {
 public:
     // Removes what unfinished creations and deletions left.
-    static Result<std::unique_ptr<Projects>> open(const std::filesystem::path& data_directory, StoreResources& resources);
+    static Result<std::unique_ptr<Projects>> open(const std::filesystem::path& data_directory, StoreResources& resources,
+                                                  std::chrono::milliseconds close_after = std::chrono::minutes(10));
     // Ends the background flushes, flushes and closes all stores. Branches that others still hold stay readable.
     ~Projects();
     Projects(const Projects&) = delete;
@@ -31,8 +33,12 @@ public:
     // not_found, or what hindered opening it.
     Result<std::shared_ptr<Project>> project(const ProjectId& id);
     Result<std::shared_ptr<Branch>> branch(const ProjectId& project, const BranchId& branch);
+    // nullptr when it is not open just now; does not open it, and does not count as use.
+    std::shared_ptr<Project> project_if_open(const ProjectId& id) const;
     std::vector<ProjectId> ids() const;
     std::vector<std::shared_ptr<Project>> opened() const;
+    // Closes those that were asked for last at or before `last_use` and that nobody holds; how many that were.
+    std::size_t close_idle(std::chrono::steady_clock::time_point last_use);
 
     // `fill` makes the content of the directory it is given; the project then appears as a whole. already_exists. While somebody
     // still holds a branch of a removed project, its name cannot be used again (io).
@@ -48,9 +54,10 @@ private:
         std::mutex opening;
         std::shared_ptr<Project> project;  // under opening
         bool removed = false;              // under opening
+        std::chrono::steady_clock::time_point last_use;  // under opening
     };
 
-    Projects(std::filesystem::path data_directory, StoreResources& resources);
+    Projects(std::filesystem::path data_directory, StoreResources& resources, std::chrono::milliseconds close_after);
     std::filesystem::path directory_of(const ProjectId& id) const;
     std::filesystem::path scratch_directory(const ProjectId& id) const;
     Result<std::shared_ptr<Slot>> slot(const ProjectId& id) const;
@@ -58,6 +65,7 @@ private:
 
     const std::filesystem::path data_directory_;
     StoreResources& resources_;
+    const std::chrono::milliseconds close_after_;
     mutable std::mutex mutex_;
     std::map<ProjectId, std::shared_ptr<Slot>> slots_;  // under mutex_
     std::jthread flusher_;

@@ -2,6 +2,7 @@
 
 #include "bough/check.hpp"
 #include "pageserver/branching/postgres_time.hpp"
+#include "pageserver/branching/restore_window.hpp"
 #include "pageserver/branching/view.hpp"
 
 namespace bough::pageserver {
@@ -41,18 +42,14 @@ Result<std::int64_t> latest_commit_time(const Branch& branch, Lsn at) {
     }
 }
 
-Result<LogPosition> position_at(const Branch& branch, std::int64_t time) {
-    BOUGH_ASSIGN(const std::int64_t began, latest_commit_time(branch, branch.row().start.lsn));
-    if (time < began) return before_the_branch(branch, began);
-
-    const LogPosition end = branch.ingested();
-    Cursor cursor = branch.store().cursor();
-    BOUGH_ASSIGN(auto last, newest_commit(cursor, branch, end.lsn));
-    if (!last || last->commit.time <= time) return end;
-
-    // Invariant: `last` is later than `time`; nothing that ends at or below `low` is.
+// The branch's own first commit, of those indexed, later than `time`; nullopt: none. `time` is not before the last one at or below
+// `low`, a place that history is kept from.
+namespace {
+Result<std::optional<IndexedCommit>> first_commit_after(Cursor& cursor, const Branch& branch, std::int64_t time, Lsn low) {
+    BOUGH_ASSIGN(auto last, newest_commit(cursor, branch, branch.ingest_lsn()));
+    if (!last || last->commit.time <= time) return std::optional<IndexedCommit>{};
+    // Invariant: `first_later` is later than `time`; nothing that ends at or below `low` is.
     IndexedCommit first_later = *last;
-    Lsn low = branch.row().start.lsn;
     while (low < first_later.lsn) {
         const Lsn middle = low + (first_later.lsn - low - 1) / 2;  // low <= middle < first_later.lsn
         BOUGH_ASSIGN(const auto found, newest_commit(cursor, branch, middle));
@@ -63,7 +60,29 @@ Result<LogPosition> position_at(const Branch& branch, std::int64_t time) {
             low = middle + 1;
         }
     }
-    return first_later.commit.before;
+    return std::optional{first_later};
+}
+}  // namespace
+
+Result<std::optional<Lsn>> last_commit_by(const Branch& branch, std::int64_t time) {
+    Cursor cursor = branch.store().cursor();
+    BOUGH_ASSIGN(const auto later, first_commit_after(cursor, branch, time, branch.row().start.lsn));
+    // Just below it, or where the log ends.
+    BOUGH_ASSIGN(const auto last, newest_commit(cursor, branch, later ? Lsn{later->lsn.value - 1} : branch.ingest_lsn()));
+    if (!last) return std::optional<Lsn>{};
+    return std::optional{last->lsn};
+}
+
+Result<LogPosition> position_at(const Branch& branch, std::int64_t time) {
+    BOUGH_ASSIGN(const std::int64_t began, latest_commit_time(branch, branch.row().start.lsn));
+    if (time < began) return before_the_branch(branch, began);
+    const LogPosition end = branch.ingested();
+    const Lsn cutoff = branch.cutoff();
+    BOUGH_ASSIGN(const std::int64_t oldest, latest_commit_time(branch, cutoff));
+    if (time < oldest) return before_the_window(branch, timestamp_text(from_postgres_time(time)));
+    Cursor cursor = branch.store().cursor();
+    BOUGH_ASSIGN(const auto later, first_commit_after(cursor, branch, time, cutoff));
+    return later ? later->commit.before : end;
 }
 
 }  // namespace bough::pageserver

@@ -48,12 +48,6 @@ Result<bool> VersionWalk::next() {
     return false;
 }
 
-Result<void> check_history_reaches(const Branch& branch, Lsn at) {
-    if (at >= branch.history_begin()) return {};
-    return Error{ErrorCode::out_of_range, at.to_string() + " lies before the history of the project",
-                 "it begins at " + branch.history_begin().to_string()};
-}
-
 Result<std::optional<std::string>> read_object(Cursor& cursor, const Branch& branch, const ObjectKey& object, Lsn at) {
     BOUGH_CHECK(object.kind != Kind::page && object.kind != Kind::slru_page);
     VersionWalk walk(cursor, branch, object, at);

@@ -46,9 +46,6 @@ private:
     bool begun_ = false;
 };
 
-// ErrorCode::out_of_range when `at` lies before the project's history begins.
-Result<void> check_history_reaches(const Branch& branch, Lsn at);
-
 // What an object (other than a page) is at an LSN; nullopt when it is not there.
 Result<std::optional<std::string>> read_object(Cursor& cursor, const Branch& branch, const ObjectKey& object, Lsn at);
 

@@ -9,7 +9,7 @@
 namespace bough::pageserver {
 
 // A value. The branch's own versions are read at any LSN from the cutoff on, and, below it, at certain points only: where children
-// left the branch (they and their descendants read it there for ever, whatever their own windows say) and where something pins it.
+// left the branch (they and their descendants read it there for ever, whatever their own windows say) and where snapshots pin it.
 class KeptPoints {
 public:
     // Keeps everything.

@@ -11,6 +11,8 @@
 #include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
 
+#include "pageserver/branching/restore_window.hpp"
+
 namespace bough::pageserver {
 namespace {
 

@@ -4,6 +4,8 @@
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 
+#include "pageserver/page_store/branch_bytes.hpp"
+
 namespace bough::pageserver {
 
 Error error_of_status(const rocksdb::Status& status, std::string_view doing) {
@@ -63,6 +65,7 @@ rocksdb::ColumnFamilyOptions version_options(const std::shared_ptr<rocksdb::Cach
     family.max_write_buffer_number = 3;
     family.compression = rocksdb::kZSTD;
     family.compression_opts.level = 1;
+    family.table_properties_collector_factories.push_back(branch_bytes_collector());
     family.level_compaction_dynamic_level_bytes = true;
     // Flushes by time make small files: let more of them gather before they are merged downward.
     family.level0_file_num_compaction_trigger = 8;

@@ -9,9 +9,11 @@
 
 #include "bough/check.hpp"
 #include "pageserver/page_store/damage.hpp"
+#include "pageserver/page_store/history_filter.hpp"
 #include "pageserver/page_store/page_version.hpp"
 #include "pageserver/page_store/scan.hpp"
 #include "pageserver/page_store/store_layers.hpp"
+#include "pageserver/page_store/store_space.hpp"
 
 namespace bough::pageserver {
 namespace {
@@ -48,10 +50,13 @@ struct Store::Impl {
     std::unique_ptr<rocksdb::ColumnFamilyHandle> metadata;
     std::unique_ptr<rocksdb::ColumnFamilyHandle> versions;
     std::unique_ptr<StoreLayers> layers;
+    std::shared_ptr<HistoryFilterFactory> history_filter = std::make_shared<HistoryFilterFactory>();
+    std::unique_ptr<StoreSpace> space;
     std::mutex replacing;  // one run is being rewritten at a time
 
     ~Impl() {
         layers.reset();
+        space.reset();
         metadata.reset();
         versions.reset();
         if (db != nullptr) db->Close().PermitUncheckedError();
@@ -71,12 +76,13 @@ Result<std::unique_ptr<Store::Impl>> Store::Impl::open(const std::filesystem::pa
     options.create_if_missing = create;
     options.error_if_exists = create;
     options.create_missing_column_families = create;
+    auto impl = std::make_unique<Impl>(shared);
     // The versions are in RocksDB's default family, which is what a batch without a family goes to.
-    const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
+    std::vector<rocksdb::ColumnFamilyDescriptor> families = {
         {rocksdb::kDefaultColumnFamilyName, version_options(resources.block_cache)},
         {kMetadataFamily, metadata_options(resources.block_cache)},
     };
-    auto impl = std::make_unique<Impl>(shared);
+    families[0].options.compaction_filter_factory = impl->history_filter;
     impl->directory = directory;
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
@@ -92,6 +98,7 @@ Result<std::unique_ptr<Store::Impl>> Store::Impl::open(const std::filesystem::pa
     impl->db.reset(db);
     impl->versions.reset(handles[0]);
     impl->metadata.reset(handles[1]);
+    impl->space = std::make_unique<StoreSpace>(*db, *handles[0]);
     impl->layers = std::make_unique<StoreLayers>(*db, *handles[0], directory / "sealing", resources);
     BOUGH_TRY(impl->layers->remove_leftovers());
     return impl;
@@ -287,6 +294,8 @@ Result<bool> Store::Impl::replace_in_files(BranchNumber branch, const ObjectKey&
 
 Result<void> Store::erase_branch(BranchNumber branch) {
     impl_->layers->drop(branch);
+    // An image that takes a version's place is there before, or finds nothing.
+    const std::lock_guard nothing_is_replaced(impl_->replacing);
     constexpr auto kLowestKind = static_cast<Kind>(0);
     const auto begin = encode_version_key(branch, ObjectKey::single(kLowestKind), Lsn{~0ull});
     const auto end = encode_version_key(BranchNumber{branch.value + 1}, ObjectKey::single(kLowestKind), Lsn{~0ull});
@@ -295,7 +304,26 @@ Result<void> Store::erase_branch(BranchNumber branch) {
     const auto status = impl_->db->DeleteRange(unlogged(), impl_->versions.get(), from, to);
     if (!status.ok()) return error_of_status(status, "could not erase a branch's versions");
     impl_->layers->note_unflushed();
-    return {};
+    return impl_->space->drop_files(branch);
+}
+
+Histories& Store::histories() const { return impl_->history_filter->histories(); }
+
+Result<void> Store::compact_branch(BranchNumber branch, std::atomic<bool>* cancelled) {
+    if (impl_->layers->abandoned()) return Error{ErrorCode::unavailable, "the project was removed", {}};
+    return impl_->space->compact(branch, cancelled);
+}
+
+std::vector<ObjectKey> Store::take_long_chains(BranchNumber branch) { return impl_->history_filter->long_chains().take(branch); }
+
+Result<Store::BranchSize> Store::branch_bytes(BranchNumber number) const {
+    BranchSize size;
+    BOUGH_ASSIGN(size.files, impl_->space->bytes().of(number));
+    const auto layers = impl_->layers->branch(number).snapshot();
+    if (layers == nullptr) return size;
+    if (layers->open != nullptr) size.memory += layers->open->bytes();
+    for (const auto& layer : layers->frozen) size.memory += layer->bytes();
+    return size;
 }
 
 void Store::abandon() {

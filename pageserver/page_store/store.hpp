@@ -8,6 +8,7 @@
 // The only place that knows RocksDB.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -19,9 +20,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bough/error.hpp"
 #include "bough/lsn.hpp"
+#include "pageserver/history/histories.hpp"
 #include "pageserver/page_store/rows.hpp"
 #include "pageserver/page_store/touched_set.hpp"
 #include "pageserver/page_store/version_key.hpp"
@@ -179,8 +182,22 @@ public:
     // The store's number among all that this process ever opened.
     std::uint64_t id() const;
 
-    // Removes all versions of the branch. Not durable before a flush.
+    // Removes all versions of the branch. Not durable before a flush; compact_branch() gives back what then still takes space.
     Result<void> erase_branch(BranchNumber branch);
+
+    // What compactions drop versions by: nothing goes before something is set here.
+    Histories& histories() const;
+    // Rewrites the files with versions of the branch, which lets go what is not needed any more. Waits for it; `unavailable` when
+    // the store is abandoned or closed meanwhile, or `cancelled` (which may be null) becomes true.
+    Result<void> compact_branch(BranchNumber branch, std::atomic<bool>* cancelled = nullptr);
+    // Pages whose changes below the branch's cutoff were found to take more than an image would, since this was last asked.
+    std::vector<ObjectKey> take_long_chains(BranchNumber branch);
+    // Bytes of the branch's own versions, those of its parent not counted. Cheap to ask.
+    struct BranchSize {
+        std::uint64_t files = 0;   // as they are stored, compressed
+        std::uint64_t memory = 0;  // in layers that are yet to be sealed
+    };
+    Result<BranchSize> branch_bytes(BranchNumber branch) const;
 
     // The store is going to be removed: background work ends, nothing more is written, not even when it is closed. Reads go on
     // as far as files are open.

@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "bough/check.hpp"
+#include "pageserver/branching/restore_window.hpp"
 #include "pageserver/branching/state.hpp"
 #include "pageserver/branching/view.hpp"
 #include "pg/page_edit.hpp"
@@ -206,7 +207,7 @@ void PageReader::take_records(Chain& chain, std::vector<RedoRecord>& records) {
 }
 
 Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor,
-                                                  std::span<std::byte> out, Lsn at, bool look_in_cache) {
+                                                  std::span<std::byte> out, Lsn at, bool look_in_cache, std::size_t steps_max) {
     std::pmr::monotonic_buffer_resource arena;
     std::vector<Chain> chains;
     Source dearest = Source::cache;
@@ -235,7 +236,7 @@ Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::spa
         keep(branch, chain, page_at(out, chain.index));
         dearest = std::max(dearest, chain.used_redo ? Source::redo : Source::edits);
         (chain.used_redo ? metrics_.pages_from_redo : metrics_.pages_from_edits).fetch_add(1, std::memory_order_relaxed);
-        if (chain.length > kChainStepsMax) write_back(branch, chain, page_at(out, chain.index));
+        if (chain.length > steps_max) write_back(branch, chain, page_at(out, chain.index));
     }
     return dearest;
 }
@@ -270,7 +271,9 @@ Result<void> PageReader::read(const Branch& branch, const pg::RelationFork& fork
                               Lsn at) {
     BOUGH_CHECK(out.size() % pg::kPageBytes == 0);
     const auto begun = std::chrono::steady_clock::now();
-    const auto source = read_fork(branch, fork, first, out, at);
+    auto source = read_fork(branch, fork, first, out, at);
+    // History that fell out of the restore window meanwhile may have gone in the middle of the read, whatever came of it.
+    if (const auto reaches = check_history_reaches(branch, at); !reaches) source = reaches.error();
     if (!source) {
         metrics_.failures.fetch_add(1, std::memory_order_relaxed);
         return source.error();
@@ -307,15 +310,16 @@ Result<void> PageReader::read_slru(const Branch& branch, pg::Slru slru, std::uin
     Cursor cursor = branch.store().cursor();
     const auto pages = consecutive(ObjectKey::slru_page(slru, first), out.size() / pg::kPageBytes);
     const auto source = read_pages(branch, pages, cursor, out, at);
+    BOUGH_TRY(check_history_reaches(branch, at));
     if (!source) return source.error();
     return {};
 }
 
-Result<void> PageReader::cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at) {
+Result<void> PageReader::cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, std::size_t steps_max) {
     BOUGH_CHECK(pages.size() <= kPagesPerCut);
     std::vector<std::byte> out(pages.size() * pg::kPageBytes);
     Cursor cursor = branch.store().cursor();
-    const auto source = read_pages(branch, pages, cursor, out, at, /*look_in_cache=*/false);
+    const auto source = read_pages(branch, pages, cursor, out, at, /*look_in_cache=*/false, steps_max);
     if (!source) return source.error();
     return {};
 }

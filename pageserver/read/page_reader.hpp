@@ -57,10 +57,10 @@ public:
     // Pages [first, first + pages) of an SLRU; pages that no version tells of are zeros.
     Result<void> read_slru(const Branch& branch, pg::Slru slru, std::uint32_t first, std::span<std::byte> out, Lsn at);
 
-    // Stores images of those pages (of forks or SLRUs) whose chains are too long, at most kPagesPerCut of them: a page that is
+    // Stores images of those pages (of forks or SLRUs) whose chains have more steps than that, at most kPagesPerCut of them: a page that is
     // written often and read never would otherwise take long to read once.
     static constexpr std::size_t kPagesPerCut = 16;  // few, so that redo workers are soon free for others
-    Result<void> cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at);
+    Result<void> cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, std::size_t steps_max = kChainStepsMax);
 
 private:
     struct Chain;
@@ -78,8 +78,8 @@ private:
     Result<Source> read_fork(const Branch& branch, const pg::RelationFork& fork, std::uint32_t first, std::span<std::byte> out,
                              Lsn at);
     // The pages need not lie next to one another; `out` has room for as many. Without `look_in_cache` they are all made anew.
-    Result<Source> read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor, std::span<std::byte> out,
-                              Lsn at, bool look_in_cache = true);
+    Result<Source> read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor, std::span<std::byte> out, Lsn at,
+                              bool look_in_cache = true, std::size_t steps_max = kChainStepsMax);
     void write_back(const Branch& branch, const Chain& chain, pg::ConstPage page);
 
     PageRedo& redo_;

@@ -1,6 +1,7 @@
 #include "pageserver/testing/model.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "bough/check.hpp"
 #include "pageserver/testing/fake_redo.hpp"
@@ -62,6 +63,27 @@ void Model::finish_record() {
     end_ = {record_end_, record_start_};
     positions_.push_back(end_);
     history_[record_end_] = state_;
+}
+
+void Model::forget(Lsn cutoff, const std::vector<Lsn>& points) {
+    const auto thin_out = [&](auto& by_lsn) {
+        std::set<Lsn> needed;
+        const auto newest_at = [&](Lsn lsn) {
+            const auto after = by_lsn.upper_bound(lsn);
+            if (after != by_lsn.begin()) needed.insert(std::prev(after)->first);
+        };
+        newest_at(cutoff);
+        for (const Lsn point : points) newest_at(point);
+        std::erase_if(by_lsn, [&](const auto& entry) { return entry.first < cutoff && !needed.contains(entry.first); });
+    };
+    thin_out(history_);
+    thin_out(latest_commits_);
+    std::erase_if(positions_, [&](const LogPosition& position) {
+        return position.lsn < cutoff && std::ranges::find(points, position.lsn) == points.end();
+    });
+    // The last one below the cutoff says from which moment on the others are right.
+    const auto kept = std::ranges::find_if(commits_, [&](const ModelCommit& commit) { return commit.before.lsn >= cutoff; });
+    commits_.erase(commits_.begin(), kept);
 }
 
 std::vector<std::byte> Model::page_to_change(const pg::PageTag& tag, bool from_zeros) {

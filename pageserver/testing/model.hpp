@@ -57,6 +57,9 @@ public:
 
     void finish_record();
 
+    // Nobody will ask for other places below the cutoff than these any more.
+    void forget(Lsn cutoff, const std::vector<Lsn>& points);
+
     void record(Lsn start, Lsn end) override;
     void page_image(const pg::PageTag& tag, pg::ConstPage page) override;
     void page_record(const pg::PageTag& tag, pg::PageBase base, std::span<const std::byte> record_bytes) override;

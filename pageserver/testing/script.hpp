@@ -3,17 +3,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "pageserver/testing/model.hpp"
+#include "pageserver/testing/operations.hpp"
 
 namespace bough::pageserver {
-
-using Operation = std::function<void(pg::ChangeSink&)>;
 
 struct ScriptStep {
     std::size_t branch = 0;  // index; the root is 0

@@ -65,36 +65,41 @@ Result<void> ScriptRunner::commit_all() {
 }
 
 void ScriptRunner::expect_equal(std::size_t index, const ModelState& expected, Lsn lsn) {
-    SCOPED_TRACE("branch " + std::to_string(index) + " at " + lsn.to_string());
-    const auto held = branch(index);
-    ASSERT_TRUE(held->readable_at(lsn));
+    expect_equal(*branch(index), expected, lsn);
+}
+
+void ScriptRunner::expect_equal(const Branch& held, const ModelState& expected, Lsn lsn) {
+    SCOPED_TRACE("branch " + held.row().id.str() + " at " + lsn.to_string());
+    ASSERT_TRUE(held.readable_at(lsn));
     ForkLengths lengths;
     for (const auto& [fork, pages] : expected.forks) lengths[fork] = static_cast<std::uint32_t>(pages.size());
-    EXPECT_EQ(*read_forks(*held, lsn), lengths);
+    EXPECT_EQ(*read_forks(held, lsn), lengths);
     std::vector<DatabaseDirectory> databases;
     for (const auto& [database, there] : expected.databases) databases.push_back(database);
-    EXPECT_EQ(*read_databases(*held, lsn), databases);
-    EXPECT_EQ(*read_relation_maps(*held, lsn), expected.relation_maps);
-    EXPECT_EQ(*read_tablespaces(*held, lsn), expected.tablespaces);
-    EXPECT_EQ(*read_two_phase(*held, lsn), expected.two_phase);
-    EXPECT_EQ(*read_origins(*held, lsn), expected.origins);
-    EXPECT_EQ(*read_counters(*held, lsn), expected.counters);
-    EXPECT_EQ(*read_parameters(*held, lsn), expected.parameters);
-    expect_pages(*held, expected, lsn);
-    expect_slrus(*held, expected, lsn);
+    EXPECT_EQ(*read_databases(held, lsn), databases);
+    EXPECT_EQ(*read_relation_maps(held, lsn), expected.relation_maps);
+    EXPECT_EQ(*read_tablespaces(held, lsn), expected.tablespaces);
+    EXPECT_EQ(*read_two_phase(held, lsn), expected.two_phase);
+    EXPECT_EQ(*read_origins(held, lsn), expected.origins);
+    EXPECT_EQ(*read_counters(held, lsn), expected.counters);
+    EXPECT_EQ(*read_parameters(held, lsn), expected.parameters);
+    expect_pages(held, expected, lsn);
+    expect_slrus(held, expected, lsn);
 }
 
 void ScriptRunner::expect_pages(const Branch& held, const ModelState& expected, Lsn lsn) {
+    for (const auto& [fork, pages] : expected.forks) expect_pages(held, fork, pages, lsn);
+}
+
+void ScriptRunner::expect_pages(const Branch& held, const pg::RelationFork& fork, const std::vector<ModelPage>& pages, Lsn lsn) {
     const std::vector<std::byte> zeros(pg::kPageBytes);
-    for (const auto& [fork, pages] : expected.forks) {
-        std::vector<std::byte> got((pages.size() + 2) * pg::kPageBytes, std::byte{0xEE});
-        const auto read = reader_.read(held, fork, 0, got, lsn);
-        ASSERT_TRUE(read.has_value()) << read.error().to_string();
-        for (std::size_t block = 0; block < pages.size() + 2; ++block) {
-            const auto& page = block < pages.size() ? *pages[block] : zeros;
-            EXPECT_TRUE(std::equal(page.begin(), page.end(), got.begin() + static_cast<std::ptrdiff_t>(block * pg::kPageBytes)))
-                << fork.relation.database << "/" << fork.relation.number << " fork " << int(fork.fork) << " block " << block;
-        }
+    std::vector<std::byte> got((pages.size() + 2) * pg::kPageBytes, std::byte{0xEE});
+    const auto read = reader_.read(held, fork, 0, got, lsn);
+    ASSERT_TRUE(read.has_value()) << read.error().to_string();
+    for (std::size_t block = 0; block < pages.size() + 2; ++block) {
+        const auto& page = block < pages.size() ? *pages[block] : zeros;
+        EXPECT_TRUE(std::equal(page.begin(), page.end(), got.begin() + static_cast<std::ptrdiff_t>(block * pg::kPageBytes)))
+            << fork.relation.database << "/" << fork.relation.number << " fork " << int(fork.fork) << " block " << block;
     }
 }
 

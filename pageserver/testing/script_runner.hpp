@@ -35,6 +35,9 @@ public:
 
     // Everything but page content, then every page, of the branch as of `lsn`; failures are GoogleTest's.
     void expect_equal(std::size_t branch, const ModelState& expected, Lsn lsn);
+    void expect_equal(const Branch& branch, const ModelState& expected, Lsn lsn);
+    // The pages of one fork, and that nothing lies beyond them.
+    void expect_pages(const Branch& branch, const pg::RelationFork& fork, const std::vector<ModelPage>& expected, Lsn lsn);
 
 private:
     // Two pages a shard: pages come and go.

@@ -18,5 +18,6 @@ Result<Id<Tag>> Id<Tag>::parse(std::string_view text) {
 template class Id<ProjectTag>;
 template class Id<BranchTag>;
 template class Id<EndpointTag>;
+template class Id<SnapshotTag>;
 
 }  // namespace bough

@@ -1,0 +1,134 @@
+#!/usr/bin/python3 -B
+"""Branches: what one costs whatever the size of the database, and whatever the number of branches there are.
+
+Creation through the API at the tip, acknowledged durably, beside CREATE DATABASE ... STRATEGY FILE_COPY of the same database on stock
+Postgres and, where the file system can, a reflink copy of its files. Then the pageserver with ten thousand idle branches: the time of
+one more, and the memory of each.
+
+Usage: branches.py [--quick] [--count N]
+"""
+import argparse
+import pathlib
+import subprocess
+import sys
+import time
+
+from first_look import Api, load, measure_stock_copies
+from measurement import Report, number, timed
+
+from support.account import ScratchDirectory
+from support.stock import StockPostgres
+from support.system import BoughSystem
+
+
+def measure_creation(report, scratch, systems, servers, scales, count):
+    for scale in scales:
+        system = BoughSystem(scratch.make(f"b{scale}"))
+        systems.append(system)
+        system.up()
+        stock = StockPostgres(scratch.make(f"p{scale}"), settings={"max_wal_size": "4GB"}).start()
+        servers.append(stock)
+        load(system, stock, scale)
+        size = system.value("select pg_database_size(current_database())") / 1e9
+        label = f"{size:.2f} GB"
+        api = Api(system)
+        report.row(f"branch create, API, {label}", "bough", "ms", [timed(lambda n=n: api.create(f"a{n}"))[0] for n in range(count)])
+        measure_stock_copies(report, label, stock, 2)
+        measure_reflink(report, label, stock)
+        system.cli("down")
+        system.destroy()
+        stock.stop()
+
+
+def measure_reflink(report, label, stock):
+    """A copy of the stopped server's files that shares their blocks: needs XFS or btrfs."""
+    stock.stop()
+    copy = stock.directory / "reflink"
+    times = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        done = subprocess.run(["cp", "-a", "--reflink=always", str(stock.data_dir), str(copy)], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            print(f"  reflink copy, {label}: not on this file system")
+            subprocess.run(["rm", "-rf", str(copy)], check=False)
+            return
+        subprocess.run(["sync", "-f", str(copy)], check=True)
+        times.append((time.perf_counter() - begin) * 1000)
+        subprocess.run(["rm", "-rf", str(copy)], check=True)
+    report.row(f"reflink copy of the data directory, {label}", "stock", "ms", times)
+
+
+def resident_kib(pid):
+    """Memory of its own, without what it maps of files."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon"))
+
+
+def threads(pid):
+    return len(list(pathlib.Path(f"/proc/{pid}/task").iterdir()))
+
+
+def measure_many(report, scratch, systems, count):
+    system = BoughSystem(scratch.make("many"))
+    systems.append(system)
+    system.up()
+    pageserver, pid = system.admin("pageserver"), system.daemons()["pageserver"]
+    branches = f"/v1/projects/{system.project_id()}/branches"
+    root = system.branch_id("main")
+    system.cli("compute", "stop")
+    described = pageserver.get(f"{branches}/{root}")
+    point = {"parent": root, "lsn": described["ingest_lsn"], "prev_lsn": described["last_record_lsn"]}
+
+    def create(name):
+        return timed(lambda: pageserver.request("PUT", f"{branches}/{name}", point))[0]
+    create("warm")
+    before, threads_before = resident_kib(pid), threads(pid)
+    part = max(1, count // 10)
+    times = [create(f"m{number}") for number in range(count)]
+    after, threads_after = resident_kib(pid), threads(pid)
+    report.row(f"branch create, pageserver, the first {part}", "bough", "ms", times[:part])
+    report.row(f"branch create, pageserver, the last {part} of {count}", "bough", "ms", times[-part:])
+    report.row(f"branch create, pageserver, one more after {count}", "bough", "ms", [create(f"more{n}") for n in range(min(part, 200))])
+    report.row("memory of an idle branch", "bough", "KiB", [(after - before) / count])
+    report.row("threads more, for all of them", "bough", "", [threads_after - threads_before])
+    # Opened afresh: what ten thousand rows cost at the first request, and in memory.
+    system.cli("down")
+    system.up()
+    pid = system.daemons()["pageserver"]
+    pageserver = system.admin("pageserver")
+    milliseconds, _ = timed(lambda: pageserver.get(f"{branches}/m0"))
+    report.row(f"first request to a project of {count} branches after a restart", "bough", "ms", [milliseconds])
+
+
+def markdown(report):
+    lines = [report.described_machine(), "", "| work | who | median | p99 | n |", "|---|---|---:|---:|---:|"]
+    lines += [f"| {row['work']} | {row['who']} | {number(row['p50'])} {row['unit']} | {number(row['p99'])} {row['unit']} | {row['n']} |"
+              for row in report.data["rows"]]
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small and short: to see that it works")
+    parser.add_argument("--count", type=int, default=10_000, help="idle branches")
+    options = parser.parse_args()
+    scales = (7, 68, 680)
+    if options.quick:
+        options.count, scales = 500, (1, 4)
+    report = Report("branches", options)
+    print(report.data["machine"], flush=True)
+    scratch, systems, servers = ScratchDirectory("branches"), [], []
+    try:
+        measure_creation(report, scratch, systems, servers, scales, 20 if options.quick else 90)
+        measure_many(report, scratch, systems, options.count)
+        report.write(markdown(report))
+    finally:
+        for system in systems:
+            system.destroy()
+        for stock in servers:
+            stock.stop()
+        scratch.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+#include "pageserver/gc/garbage_collector.hpp"
+
+#include <algorithm>
+#include <span>
+
+#include <spdlog/spdlog.h>
+
+#include "pageserver/branching/postgres_time.hpp"
+
+namespace bough::pageserver {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
+GarbageCollector::GarbageCollector(Projects& projects, PageReader& reader, GarbageMetrics& metrics,
+                                   GarbageCollectorOptions options)
+    : projects_(projects), reader_(reader), metrics_(metrics), options_(options), thread_([this](const std::stop_token& stop) {
+          run(stop);
+      }) {}
+
+GarbageCollector::~GarbageCollector() {
+    ending_ = true;
+    thread_.request_stop();
+    thread_.join();
+}
+
+void GarbageCollector::run(const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any stopped;
+    auto next_cutoffs = Clock::now() + options_.cutoffs;
+    auto next_sleeping = Clock::now() + options_.sleeping;
+    while (true) {
+        {
+            std::unique_lock lock(mutex);
+            stopped.wait_for(lock, stop, options_.round, [] { return false; });
+        }
+        if (stop.stop_requested()) return;
+        const bool raise = Clock::now() >= next_cutoffs;
+        if (raise) {
+            next_cutoffs = Clock::now() + options_.cutoffs;
+            forget_removed_projects();
+        }
+        if (Clock::now() >= next_sleeping) {
+            next_sleeping = Clock::now() + options_.sleeping;
+            for (const ProjectId& id : projects_.ids()) {
+                if (stop.stop_requested()) return;
+                if (const auto project = projects_.project(id)) visit(**project, true);
+            }
+            continue;
+        }
+        // One at a time, so that none is held while another is worked on.
+        for (const ProjectId& id : projects_.ids()) {
+            if (stop.stop_requested()) return;
+            if (const auto project = projects_.project_if_open(id)) visit(*project, raise);
+        }
+    }
+}
+
+void GarbageCollector::visit(Project& project, bool raise_cutoffs) {
+    const auto fail = [&](const Error& error) {
+        if (error.code == ErrorCode::unavailable || error.code == ErrorCode::not_found) return;  // it is being closed or removed
+        metrics_.failures.fetch_add(1, std::memory_order_relaxed);
+        spdlog::warn("project {}: could not collect garbage: {}", project.id().str(), error.to_string());
+    };
+    if (const auto erased = project.finish_erasures(&ending_); !erased) fail(erased.error());
+    if (!raise_cutoffs) return;
+    note_first_sight(project);
+    const auto raised = project.advance_cutoffs(now_in_postgres_time());
+    if (!raised) return fail(raised.error());
+    metrics_.cutoffs_raised.fetch_add(raised->size(), std::memory_order_relaxed);
+    // Not only those that moved just now: a compaction that failed is tried again.
+    for (const auto& branch : project.branches()) {
+        if (branch->deleted() || !worth_it(*branch)) continue;
+        const Lsn cutoff = branch->cutoff();
+        const auto compacted = compact(*branch);
+        if (compacted || ending_) continue;
+        fail(compacted.error());
+        // What is damaged stays so, and the branch's other files are not to be rewritten over and over.
+        if (compacted.error().code == ErrorCode::corrupt) note_compacted(*branch, cutoff);
+    }
+}
+
+void GarbageCollector::note_first_sight(const Project& project) {
+    std::map<BranchNumber, Lsn> now;
+    for (const auto& branch : project.branches()) now.emplace(branch->number(), branch->cutoff());
+    const std::lock_guard lock(mutex_);
+    std::map<BranchNumber, Lsn>& known = compacted_[project.id()];
+    std::erase_if(known, [&](const auto& entry) { return !now.contains(entry.first); });
+    known.merge(now);
+}
+
+void GarbageCollector::forget_removed_projects() {
+    const std::vector<ProjectId> ids = projects_.ids();
+    const std::lock_guard lock(mutex_);
+    std::erase_if(compacted_, [&](const auto& entry) { return !std::ranges::binary_search(ids, entry.first); });
+}
+
+void GarbageCollector::note_compacted(const Branch& branch, Lsn cutoff) {
+    const std::lock_guard lock(mutex_);
+    compacted_[branch.project()][branch.number()] = cutoff;
+}
+
+bool GarbageCollector::worth_it(const Branch& branch) {
+    Lsn compacted = branch.row().start.lsn;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto& known = compacted_[branch.project()];
+        if (const auto found = known.find(branch.number()); found != known.end()) compacted = found->second;
+    }
+    const Lsn cutoff = branch.cutoff();
+    if (cutoff <= compacted || cutoff - compacted < options_.moved_bytes_min) return false;
+    const auto stored = branch.store().branch_bytes(branch.number());
+    return stored && cutoff - compacted >= stored->files / 8;
+}
+
+Result<void> GarbageCollector::compact(const Branch& branch) {
+    const Lsn cutoff = branch.cutoff();
+    Store& store = branch.store();
+    BOUGH_ASSIGN(ForkReach read, read_fork_reach(branch, *branch.kept()));
+    const auto reach = std::make_shared<const ForkReach>(std::move(read));
+    store.histories().set_reach(branch.number(), reach);
+    Result<void> done = store.compact_branch(branch.number(), &ending_);
+    if (done && make_images(branch, *reach) > 0) {
+        // The images have to be in files for a compaction to see that they are bases.
+        done = store.flush();
+        if (done) done = store.compact_branch(branch.number(), &ending_);
+    }
+    store.histories().set_reach(branch.number(), nullptr);
+    BOUGH_TRY(done);
+    metrics_.branches_compacted.fetch_add(1, std::memory_order_relaxed);
+    note_compacted(branch, cutoff);
+    return {};
+}
+
+std::size_t GarbageCollector::make_images(const Branch& branch, const ForkReach& reach) {
+    std::vector<ObjectKey> pages = branch.store().take_long_chains(branch.number());
+    const Lsn cutoff = branch.cutoff();
+    // An earlier compaction may have found what lies beyond the end of its fork, and is gone by now.
+    std::erase_if(pages, [&](const ObjectKey& page) { return reach.out_of_reach(page, std::min(cutoff, reach.known_to)); });
+    for (std::size_t begin = 0; begin < pages.size() && !branch.deleted() && !ending_; begin += PageReader::kPagesPerCut) {
+        const auto some = std::span(pages).subspan(begin, std::min(PageReader::kPagesPerCut, pages.size() - begin));
+        if (reader_.cut_chains(branch, some, cutoff, /*steps_max=*/0)) continue;
+        // One that cannot be read keeps its changes, and keeps no other from its image; whoever reads it is told.
+        for (const ObjectKey& page : some)
+            if (const auto cut = reader_.cut_chains(branch, std::span(&page, 1), cutoff, 0); !cut && !branch.deleted())
+                spdlog::warn("branch {}: could not make an image at {}: {}", branch.name(), cutoff.to_string(),
+                             cut.error().to_string());
+    }
+    metrics_.images_at_cutoffs.fetch_add(pages.size(), std::memory_order_relaxed);
+    return pages.size();
+}
+
+Result<void> GarbageCollector::collect(Project& project) {
+    BOUGH_TRY(project.finish_erasures(&ending_));
+    BOUGH_TRY(project.store().flush());
+    BOUGH_ASSIGN(const auto raised, project.advance_cutoffs(now_in_postgres_time()));
+    metrics_.cutoffs_raised.fetch_add(raised.size(), std::memory_order_relaxed);
+    Result<void> outcome;
+    for (const auto& branch : project.branches()) {
+        if (branch->cutoff() == branch->row().start.lsn) continue;  // all of it is kept
+        const auto compacted = compact(*branch);
+        if (!compacted && !branch->deleted() && outcome) outcome = compacted.error();
+    }
+    return outcome;
+}
+
+}  // namespace bough::pageserver

@@ -1,0 +1,69 @@
+// Lets old history go: raises cutoffs as time passes, and has files rewritten where that frees enough.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "bough/error.hpp"
+#include "pageserver/branching/projects.hpp"
+#include "pageserver/read/page_reader.hpp"
+
+namespace bough::pageserver {
+
+struct GarbageMetrics {
+    std::atomic<std::uint64_t> cutoffs_raised{0};
+    std::atomic<std::uint64_t> branches_compacted{0};
+    std::atomic<std::uint64_t> images_at_cutoffs{0};
+    std::atomic<std::uint64_t> failures{0};
+};
+
+struct GarbageCollectorOptions {
+    std::chrono::milliseconds round = std::chrono::seconds(5);     // space of deleted branches is given back within two of these
+    std::chrono::milliseconds cutoffs = std::chrono::seconds(60);  // how often cutoffs are raised
+    // Projects that nobody has open are looked at this often.
+    std::chrono::milliseconds sleeping = std::chrono::hours(6);
+    // A branch's files are rewritten when its cutoff has moved this far, or by an eighth of what is stored of it.
+    std::uint64_t moved_bytes_min = 16ull << 20;
+};
+
+// One thread, from construction to destruction. What it may drop is decided by the rows that Project records; a crash at any place
+// leaves garbage, never a gap.
+class GarbageCollector {
+public:
+    GarbageCollector(Projects& projects, PageReader& reader, GarbageMetrics& metrics, GarbageCollectorOptions options = {});
+    ~GarbageCollector();
+    GarbageCollector(const GarbageCollector&) = delete;
+    GarbageCollector& operator=(const GarbageCollector&) = delete;
+
+    // At once, on the caller's thread: everything that the project's branches do not need any more goes.
+    Result<void> collect(Project& project);
+
+private:
+    void run(const std::stop_token& stop);
+    void visit(Project& project, bool raise_cutoffs);
+    void note_first_sight(const Project& project);
+    void forget_removed_projects();
+    bool worth_it(const Branch& branch);
+    Result<void> compact(const Branch& branch);
+    // Of those pages whose chains were found to be long; how many that were.
+    std::size_t make_images(const Branch& branch, const ForkReach& reach);
+    void note_compacted(const Branch& branch, Lsn cutoff);
+
+    Projects& projects_;
+    PageReader& reader_;
+    GarbageMetrics& metrics_;
+    const GarbageCollectorOptions options_;
+    std::atomic<bool> ending_ = false;  // work in files is broken off
+    std::mutex mutex_;
+    // Up to which cutoff each branch has been rewritten. One that is seen for the first time is taken for rewritten: otherwise all
+    // files would be after every start. What a crash kept from going goes when the cutoff has moved on.
+    std::map<ProjectId, std::map<BranchNumber, Lsn>> compacted_;  // under mutex_
+    std::jthread thread_;
+};
+
+}  // namespace bough::pageserver

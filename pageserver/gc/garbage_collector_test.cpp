@@ -1,0 +1,325 @@
+// Restore window, snapshots, deletion and closing, by themselves; gc/store_model_test.cpp mixes them.
+#include <atomic>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "pageserver/branching/postgres_time.hpp"
+#include "pageserver/branching/restore_window.hpp"
+#include "pageserver/branching/time_index.hpp"
+#include "pageserver/gc/garbage_collector.hpp"
+#include "pageserver/testing/script_runner.hpp"
+#include "pageserver/testing/temporary_directory.hpp"
+
+namespace bough::pageserver {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr RestoreWindow kForEver{std::chrono::hours(24 * 36500), 0};
+
+BranchId branch_id(std::string_view text) { return *BranchId::parse(text); }
+SnapshotId snapshot_id(std::string_view text) { return *SnapshotId::parse(text); }
+
+class GarbageCollectorTest : public testing::Test {
+protected:
+    void SetUp() override {
+        std::filesystem::create_directories(directory_.path() / "data");
+        projects_ = *Projects::open(directory_.path() / "data", resources_);
+        ASSERT_TRUE(projects_
+                        ->create(*ProjectId::parse("p"),
+                                 [&](const std::filesystem::path& into) { return create_script_project(into, resources_); })
+                        .has_value());
+        project_ = *projects_->project(*ProjectId::parse("p"));
+        ASSERT_TRUE(project_->set_restore_window(kForEver).has_value());
+        runner_ = std::make_unique<ScriptRunner>(project_);
+        garbage_ = std::make_unique<GarbageCollector>(*projects_, runner_->reader(), metrics_);
+    }
+    std::shared_ptr<Branch> root() { return *project_->branch(branch_id("b0")); }
+    // Records on the root with one image each of the pages, at commit times a second apart, and made durable.
+    void write_images(int records, std::uint32_t pages) {
+        auto writer = *ChangeWriter::make(*root(), runner_->reader());
+        std::mt19937_64 random(static_cast<std::uint64_t>(records));
+        for (int i = 0; i < records; ++i) {
+            const LogPosition at{writer->finished().lsn + 100, writer->finished().lsn};
+            writer->record(at.prev_lsn, at.lsn);
+            for (std::uint32_t block = 0; block < pages; ++block) {
+                std::vector<std::byte> page(pg::kPageBytes);
+                for (std::byte& b : page) b = static_cast<std::byte>(random());
+                writer->page_image({kFork, block}, pg::ConstPage(page.data(), pg::kPageBytes));
+            }
+            writer->commit(kScriptBegan + (i + 1) * 1'000'000);
+            writer->finish_record();
+            positions_.push_back(at);
+        }
+        ASSERT_TRUE(writer->commit().has_value());
+        ASSERT_TRUE(project_->store().flush().has_value());
+    }
+    ErrorCode read_at(Lsn lsn) {
+        std::vector<std::byte> page(pg::kPageBytes);
+        const auto read = runner_->reader().read(*root(), kFork, 0, page, lsn);
+        return read ? ErrorCode::internal : read.error().code;
+    }
+
+    static constexpr pg::RelationFork kFork{{1663, 5, 16384}, pg::Fork::main};
+    TemporaryDirectory directory_;
+    StoreResources resources_{StoreResources::Options{}};
+    std::unique_ptr<Projects> projects_;
+    std::shared_ptr<Project> project_;
+    GarbageMetrics metrics_;
+    std::unique_ptr<ScriptRunner> runner_;
+    std::unique_ptr<GarbageCollector> garbage_;
+    std::vector<LogPosition> positions_;
+};
+
+TEST_F(GarbageCollectorTest, history_behind_the_window_goes_and_what_it_took_comes_back) {
+    write_images(40, 16);
+    const std::uint64_t all = project_->store().bytes_on_disk();
+    // As of the moment of the thirtieth commit plus the window, that commit is the last of before the window.
+    const RestoreWindow window{std::chrono::hours(1), 0};
+    ASSERT_TRUE(project_->set_restore_window(window).has_value());
+    ASSERT_EQ(project_->advance_cutoffs(kScriptBegan + 30 * 1'000'000 + 500'000 + window.time.count())->size(), 1u);
+    EXPECT_EQ(root()->cutoff(), positions_[29].lsn);
+    EXPECT_EQ(read_at(positions_[28].lsn), ErrorCode::out_of_range);
+    EXPECT_EQ(read_at(positions_[29].lsn), ErrorCode::internal) << "it can be read";
+    EXPECT_EQ(read_at(positions_[35].lsn), ErrorCode::internal);
+
+    ASSERT_TRUE(project_->set_restore_window(kForEver).has_value());
+    ASSERT_TRUE(garbage_->collect(*project_).has_value());
+    EXPECT_EQ(root()->cutoff(), positions_[29].lsn) << "a longer window brings nothing back";
+    EXPECT_EQ(read_at(positions_[29].lsn), ErrorCode::internal);
+    const std::uint64_t left = project_->store().bytes_on_disk();
+    EXPECT_LT(left, all * 11 / 40 * 105 / 100) << "11 of 40 versions of each page are left";
+    EXPECT_GT(left, all * 11 / 40 * 90 / 100);
+}
+
+TEST_F(GarbageCollectorTest, a_window_of_bytes_keeps_more_than_the_time_says) {
+    write_images(20, 1);
+    const RestoreWindow window{0s, 500};
+    EXPECT_EQ(*cutoff_for(*root(), window, now_in_postgres_time()), Lsn{positions_.back().lsn.value - 500});
+    EXPECT_EQ(*cutoff_for(*root(), {0s, 0}, now_in_postgres_time()), positions_.back().lsn);
+    EXPECT_EQ(*cutoff_for(*root(), {0s, 1 << 20}, now_in_postgres_time()), kScriptStart.lsn);
+    EXPECT_EQ(*cutoff_for(*root(), kForEver, now_in_postgres_time()), kScriptStart.lsn);
+}
+
+TEST_F(GarbageCollectorTest, the_cutoff_stays_within_what_is_durable) {
+    write_images(5, 1);
+    auto writer = *ChangeWriter::make(*root(), runner_->reader());
+    const LogPosition at{writer->finished().lsn + 100, writer->finished().lsn};
+    writer->record(at.prev_lsn, at.lsn);
+    writer->commit(kScriptBegan + 100'000'000);
+    writer->finish_record();
+    ASSERT_TRUE(writer->commit().has_value());
+    EXPECT_EQ(*cutoff_for(*root(), {0s, 0}, now_in_postgres_time()), positions_.back().lsn);
+    ASSERT_TRUE(project_->raise_cutoffs({{root()->number(), at.lsn}}).has_value());
+    EXPECT_EQ(root()->cutoff(), positions_.back().lsn);
+}
+
+TEST_F(GarbageCollectorTest, nothing_is_made_below_the_cutoff_and_the_error_names_the_oldest_place_and_moment) {
+    write_images(10, 1);
+    ASSERT_TRUE(project_->create_snapshot(snapshot_id("s"), branch_id("b0"), positions_[2]).has_value());
+    ASSERT_TRUE(project_->create_branch(branch_id("old"), branch_id("b0"), positions_[4]).has_value());
+    ASSERT_TRUE(project_->raise_cutoffs({{root()->number(), positions_[6].lsn}}).has_value());
+    const auto refused = project_->create_branch(branch_id("x"), branch_id("b0"), positions_[5]);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, ErrorCode::out_of_range);
+    EXPECT_NE(refused.error().message.find(positions_[6].lsn.to_string()), std::string::npos) << refused.error().message;
+    // The commit at positions_[6] was the seventh, seven seconds after the beginning.
+    const std::string moment = timestamp_text(from_postgres_time(kScriptBegan + 7'000'000));
+    EXPECT_NE(refused.error().message.find(moment), std::string::npos) << refused.error().message;
+    EXPECT_EQ(project_->create_snapshot(snapshot_id("t"), branch_id("b0"), positions_[5]).error().code, ErrorCode::out_of_range);
+    const auto moment_refused = position_at(*root(), kScriptBegan + 5'500'000);
+    ASSERT_FALSE(moment_refused.has_value());
+    EXPECT_EQ(moment_refused.error().code, ErrorCode::out_of_range);
+    EXPECT_NE(moment_refused.error().message.find(moment), std::string::npos);
+
+    // Where something pins history, more can be made, and it reads as before.
+    ASSERT_TRUE(garbage_->collect(*project_).has_value());
+    EXPECT_TRUE(project_->create_branch(branch_id("from-snapshot"), branch_id("b0"), positions_[2]).has_value());
+    EXPECT_TRUE(project_->create_branch(branch_id("twin"), branch_id("b0"), positions_[4]).has_value());
+    for (const char* kept : {"old", "from-snapshot", "twin"}) {
+        std::vector<std::byte> page(pg::kPageBytes);
+        const auto branch = *project_->branch(branch_id(kept));
+        EXPECT_TRUE(runner_->reader().read(*branch, kFork, 0, page, branch->row().start.lsn).has_value()) << kept;
+    }
+}
+
+TEST_F(GarbageCollectorTest, cutoffs_snapshots_and_the_window_survive_a_restart) {
+    write_images(10, 1);
+    ASSERT_TRUE(project_->create_snapshot(snapshot_id("s"), branch_id("b0"), positions_[2]).has_value());
+    ASSERT_TRUE(project_->create_snapshot(snapshot_id("s"), branch_id("b0"), positions_[2]).has_value()) << "again";
+    EXPECT_EQ(project_->create_snapshot(snapshot_id("s"), branch_id("b0"), positions_[3]).error().code,
+              ErrorCode::already_exists);
+    ASSERT_TRUE(project_->set_restore_window({90s, 4096}).has_value());
+    ASSERT_TRUE(project_->raise_cutoffs({{root()->number(), positions_[6].lsn}}).has_value());
+    garbage_.reset();
+    runner_.reset();
+    project_.reset();
+    projects_.reset();
+    projects_ = *Projects::open(directory_.path() / "data", resources_);
+    project_ = *projects_->project(*ProjectId::parse("p"));
+    EXPECT_EQ(project_->restore_window(), (RestoreWindow{90s, 4096}));
+    EXPECT_EQ(root()->cutoff(), positions_[6].lsn);
+    EXPECT_TRUE(root()->keeps(positions_[2].lsn));
+    EXPECT_FALSE(root()->keeps(positions_[3].lsn));
+    ASSERT_TRUE(project_->delete_snapshot(snapshot_id("s")).has_value());
+    EXPECT_FALSE(root()->keeps(positions_[2].lsn));
+    EXPECT_EQ(project_->delete_snapshot(snapshot_id("s")).error().code, ErrorCode::not_found);
+}
+
+TEST_F(GarbageCollectorTest, a_branch_with_snapshots_is_not_deleted) {
+    write_images(3, 1);
+    ASSERT_TRUE(project_->create_branch(branch_id("x"), branch_id("b0"), positions_[1]).has_value());
+    ASSERT_TRUE(project_->create_snapshot(snapshot_id("s"), branch_id("x"), positions_[1]).has_value());
+    EXPECT_EQ(project_->delete_branch(branch_id("x")).error().code, ErrorCode::failed_precondition);
+    ASSERT_TRUE(project_->delete_snapshot(snapshot_id("s")).has_value());
+    EXPECT_TRUE(project_->delete_branch(branch_id("x")).has_value());
+}
+
+TEST_F(GarbageCollectorTest, dropped_relations_go_with_the_history_that_saw_them) {
+    write_images(1, 400);
+    const std::uint64_t all = project_->store().bytes_on_disk();
+    auto writer = *ChangeWriter::make(*root(), runner_->reader());
+    const LogPosition at{writer->finished().lsn + 100, writer->finished().lsn};
+    writer->record(at.prev_lsn, at.lsn);
+    writer->relation_drop(kFork.relation);
+    writer->finish_record();
+    ASSERT_TRUE(writer->commit().has_value());
+    ASSERT_TRUE(project_->store().flush().has_value());
+    ASSERT_TRUE(garbage_->collect(*project_).has_value());
+    EXPECT_GT(project_->store().bytes_on_disk(), all * 9 / 10) << "it can still be read before the drop";
+    ASSERT_TRUE(project_->raise_cutoffs({{root()->number(), at.lsn}}).has_value());
+    ASSERT_TRUE(garbage_->collect(*project_).has_value());
+    EXPECT_LT(project_->store().bytes_on_disk(), all / 20);
+}
+
+TEST_F(GarbageCollectorTest, long_chains_below_the_cutoff_give_way_to_an_image) {
+    auto writer = *ChangeWriter::make(*root(), runner_->reader());
+    std::mt19937_64 random(7);
+    for (int i = 0; i < 2000; ++i) {
+        const LogPosition at{writer->finished().lsn + 200, writer->finished().lsn};
+        std::vector<std::byte> record(150);
+        for (std::byte& b : record) b = static_cast<std::byte>(random());
+        writer->record(at.prev_lsn, at.lsn);
+        writer->page_record({kFork, 0}, pg::PageBase::previous, record);
+        writer->finish_record();
+        positions_.push_back(at);
+    }
+    ASSERT_TRUE(writer->commit().has_value());
+    ASSERT_TRUE(project_->store().flush().has_value());
+    std::vector<std::byte> before(pg::kPageBytes);
+    ASSERT_TRUE(runner_->reader().read(*root(), kFork, 0, before, positions_[1950].lsn).has_value());
+    const std::uint64_t all = (*project_->store().branch_bytes(root()->number())).files;
+    ASSERT_TRUE(project_->raise_cutoffs({{root()->number(), positions_[1900].lsn}}).has_value());
+    ASSERT_TRUE(garbage_->collect(*project_).has_value());
+    EXPECT_LT((*project_->store().branch_bytes(root()->number())).files, all / 4);
+    std::vector<std::byte> after(pg::kPageBytes);
+    ASSERT_TRUE(runner_->reader().read(*root(), kFork, 0, after, positions_[1950].lsn).has_value());
+    EXPECT_EQ(before, after);
+}
+
+TEST_F(GarbageCollectorTest, deleting_a_branch_gives_its_bytes_back_and_leaves_the_others) {
+    write_images(4, 64);
+    ASSERT_TRUE(project_->create_branch(branch_id("x"), branch_id("b0"), positions_.back()).has_value());
+    const auto x = *project_->branch(branch_id("x"));
+    const std::uint64_t before = project_->store().bytes_on_disk();
+    {
+        auto writer = *ChangeWriter::make(*x, runner_->reader());
+        std::mt19937_64 random(9);
+        const LogPosition at{writer->finished().lsn + 100, writer->finished().lsn};
+        writer->record(at.prev_lsn, at.lsn);
+        for (std::uint32_t block = 0; block < 500; ++block) {
+            std::vector<std::byte> page(pg::kPageBytes);
+            for (std::byte& b : page) b = static_cast<std::byte>(random());
+            writer->page_image({kFork, block}, pg::ConstPage(page.data(), pg::kPageBytes));
+        }
+        writer->finish_record();
+        ASSERT_TRUE(writer->commit().has_value());
+        const Store::BranchSize open = *project_->store().branch_bytes(x->number());
+        EXPECT_EQ(open.files, 0u);
+        EXPECT_GT(open.memory, 500 * pg::kPageBytes);
+    }
+    ASSERT_TRUE(project_->store().flush().has_value());
+    const Store::BranchSize own = *project_->store().branch_bytes(x->number());
+    const Store::BranchSize root_own = *project_->store().branch_bytes(root()->number());
+    EXPECT_EQ(own.files + root_own.files, project_->store().bytes_on_disk());
+    EXPECT_GT(own.files, 490 * pg::kPageBytes) << "random bytes do not compress";
+    EXPECT_LT(own.files, 520 * pg::kPageBytes);
+
+    ASSERT_TRUE(project_->delete_branch(branch_id("x")).has_value());
+    ASSERT_TRUE(project_->finish_erasures().has_value());
+    EXPECT_LT(project_->store().bytes_on_disk(), before * 105 / 100);
+    EXPECT_EQ(read_at(positions_.back().lsn), ErrorCode::internal);
+    EXPECT_TRUE(project_->store().metadata_with_prefix(kErasingRowPrefix)->empty());
+}
+
+// Whoever is first, branch or cutoff: a branch that was made can be read where it begins, for ever; one that was not, was refused.
+TEST_F(GarbageCollectorTest, branches_race_with_the_cutoff_and_are_whole_or_refused) {
+    write_images(200, 2);
+    std::vector<std::vector<std::byte>> expected;
+    for (const LogPosition& at : positions_) {
+        expected.emplace_back(pg::kPageBytes);
+        ASSERT_TRUE(runner_->reader().read(*root(), kFork, 0, expected.back(), at.lsn).has_value());
+    }
+    std::atomic<int> refused = 0;
+    std::mutex mutex;
+    std::vector<std::pair<std::shared_ptr<Branch>, std::size_t>> made;
+    {
+        std::jthread raising([&] {
+            for (std::size_t i = 5; i < 150; i += 5) {
+                (void)project_->raise_cutoffs({{root()->number(), positions_[i].lsn}});
+                (void)garbage_->collect(*project_);
+            }
+        });
+        std::vector<std::jthread> creating;
+        for (std::uint64_t worker = 0; worker < 3; ++worker)
+            creating.emplace_back([&, worker] {
+                std::mt19937_64 random(worker);
+                for (int i = 0; i < 60; ++i) {
+                    const std::size_t place = random() % 160;
+                    const auto branch = project_->create_branch(branch_id("r" + std::to_string(worker) + "-" + std::to_string(i)),
+                                                                branch_id("b0"), positions_[place]);
+                    if (branch) {
+                        const std::lock_guard lock(mutex);
+                        made.emplace_back(*branch, place);
+                    } else {
+                        EXPECT_EQ(branch.error().code, ErrorCode::out_of_range);
+                        ++refused;
+                    }
+                    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 5));
+                }
+            });
+    }
+    ASSERT_TRUE(garbage_->collect(*project_).has_value());
+    EXPECT_GT(refused, 0);
+    EXPECT_GT(made.size(), 0u);
+    for (const auto& [branch, place] : made) {
+        std::vector<std::byte> page(pg::kPageBytes);
+        const auto read = runner_->reader().read(*branch, kFork, 0, page, branch->row().start.lsn);
+        ASSERT_TRUE(read.has_value()) << read.error().to_string();
+        EXPECT_EQ(page, expected[place]);
+    }
+}
+
+TEST_F(GarbageCollectorTest, a_project_that_nobody_holds_is_closed_and_opens_again) {
+    write_images(3, 1);
+    const auto later = [] { return std::chrono::steady_clock::now() + 1h; };
+    EXPECT_EQ(projects_->close_idle(later()), 0u) << "it is held";
+    auto held = root();
+    garbage_.reset();
+    runner_.reset();
+    project_.reset();
+    EXPECT_EQ(projects_->close_idle(later()), 0u) << "a branch is held";
+    held.reset();
+    EXPECT_EQ(projects_->close_idle(std::chrono::steady_clock::now() - 1h), 0u) << "it was used since";
+    EXPECT_EQ(projects_->close_idle(later()), 1u);
+    EXPECT_TRUE(projects_->opened().empty());
+    EXPECT_EQ(projects_->project_if_open(*ProjectId::parse("p")), nullptr);
+    const auto again = projects_->branch(*ProjectId::parse("p"), branch_id("b0"));
+    ASSERT_TRUE(again.has_value()) << again.error().to_string();
+    EXPECT_EQ((*again)->ingest_lsn(), positions_.back().lsn) << "what was written last was flushed";
+    EXPECT_EQ(projects_->close_idle(later()), 0u);
+}
+
+}  // namespace
+}  // namespace bough::pageserver

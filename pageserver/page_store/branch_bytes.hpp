@@ -1,0 +1,42 @@
+// Private to this folder: how many bytes of the store's files are whose.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <rocksdb/db.h>
+#include <rocksdb/table_properties.h>
+
+#include "bough/error.hpp"
+#include "pageserver/page_store/version_key.hpp"
+
+namespace bough::pageserver {
+
+// Writes into each file of versions, as a property, how many bytes (before compression) of it are which branch's.
+std::shared_ptr<rocksdb::TablePropertiesCollectorFactory> branch_bytes_collector();
+
+// The files' bytes by branch, kept up as files come and go: a question costs a walk over the list of files, and a look into those
+// that are new. A file that several branches share is divided among them by their bytes before compression; the branches' bytes
+// add up to those of the files. Thread-safe.
+class BranchBytes {
+public:
+    BranchBytes(rocksdb::DB& db, rocksdb::ColumnFamilyHandle& family) : db_(db), family_(family) {}
+
+    Result<std::uint64_t> of(BranchNumber branch);
+    Result<std::map<BranchNumber, std::uint64_t>> all();
+
+private:
+    using Parts = std::vector<std::pair<BranchNumber, std::uint64_t>>;
+    Result<void> refresh();  // under mutex_
+
+    rocksdb::DB& db_;
+    rocksdb::ColumnFamilyHandle& family_;
+    std::mutex mutex_;
+    std::map<std::uint64_t, Parts> files_;          // by file number; under mutex_
+    std::map<BranchNumber, std::uint64_t> totals_;  // under mutex_
+};
+
+}  // namespace bough::pageserver

@@ -1,0 +1,47 @@
+#include "pageserver/page_store/store_space.hpp"
+
+#include <rocksdb/convenience.h>
+
+#include "pageserver/page_store/rocksdb_edge.hpp"
+
+namespace bough::pageserver {
+namespace {
+
+// [begin, end) of all keys of a branch.
+struct KeyRange {
+    explicit KeyRange(BranchNumber branch)
+        : begin_bytes(encode_version_key(branch, ObjectKey::single(kLowestKind), Lsn{~0ull})),
+          end_bytes(encode_version_key(BranchNumber{branch.value + 1}, ObjectKey::single(kLowestKind), Lsn{~0ull})),
+          begin(begin_bytes.data(), begin_bytes.size()),
+          end(end_bytes.data(), end_bytes.size()) {}
+
+    static constexpr auto kLowestKind = static_cast<Kind>(0);
+    const VersionKeyBytes begin_bytes;
+    const VersionKeyBytes end_bytes;
+    const rocksdb::Slice begin;
+    const rocksdb::Slice end;
+};
+
+}  // namespace
+
+Result<void> StoreSpace::compact(BranchNumber branch, std::atomic<bool>* cancelled) {
+    const KeyRange range(branch);
+    rocksdb::CompactRangeOptions options;
+    options.exclusive_manual_compaction = false;
+    options.canceled = cancelled;
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+    const auto status = db_.CompactRange(options, &family_, &range.begin, &range.end);
+    if (status.IsShutdownInProgress() || status.IsIncomplete())
+        return Error{ErrorCode::unavailable, "the compaction of the page store was ended early", {}};
+    if (!status.ok()) return error_of_status(status, "could not compact the page store");
+    return {};
+}
+
+Result<void> StoreSpace::drop_files(BranchNumber branch) {
+    const KeyRange range(branch);
+    const auto status = rocksdb::DeleteFilesInRange(&db_, &family_, &range.begin, &range.end, /*include_end=*/false);
+    if (!status.ok()) return error_of_status(status, "could not take away files of the page store");
+    return {};
+}
+
+}  // namespace bough::pageserver
