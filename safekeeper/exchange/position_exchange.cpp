@@ -11,9 +11,13 @@ namespace bough::safekeeper::exchange {
 namespace {
 
 using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
 
-// Changes are collected for so long: where there are readers, and where there are none.
-constexpr std::chrono::milliseconds kGather = 8ms;
+// Changes are collected for so long where there are readers: the first after a pause shortly, longer and longer while they keep coming.
+// Who waits for a certain commit to be read is not served by this: control tells all safekeepers of it (POST .../commit).
+constexpr std::chrono::milliseconds kGatherMin = 8ms;
+constexpr std::chrono::milliseconds kGatherMax = 128ms;
+// And where there are none.
 constexpr std::chrono::milliseconds kGatherAtLeisure = 200ms;
 constexpr auto kTimeout = 2s;
 constexpr auto kRetryMin = 50ms;
@@ -77,14 +81,17 @@ void PositionExchange::run(Peer& peer) {
     }
     http::Client client(*address);
     auto retry = std::chrono::milliseconds(kRetryMin);
-    auto gather = kGatherAtLeisure;
+    auto ask_again = kGatherAtLeisure;
+    auto gather = kGatherMin;
+    auto last_told = Clock::time_point{};
     std::unique_lock lock(mutex_);
     while (!stopping_) {
         peer.wake.wait(lock, [&] { return stopping_ || !peer.changed.empty(); });
-        peer.wake.wait_for(lock, gather, [&] { return stopping_ || peer.soon; });
+        peer.wake.wait_for(lock, ask_again, [&] { return stopping_ || peer.soon; });
         if (peer.soon) {
-            peer.wake.wait_for(lock, kGather, [&] { return stopping_; });
-            gather = kGather;
+            gather = Clock::now() - last_told < kGatherMax ? std::min(gather * 2, kGatherMax) : kGatherMin;
+            peer.wake.wait_for(lock, gather, [&] { return stopping_; });
+            ask_again = kGatherMin;
         }
         if (stopping_) return;
         auto names = std::exchange(peer.changed, {});
@@ -97,7 +104,8 @@ void PositionExchange::run(Peer& peer) {
             retry = kRetryMin;
             peer.changed.insert(unsettled.begin(), unsettled.end());
             // The longer they do not settle the less it is worth to ask: a majority may be away.
-            gather = unsettled.empty() ? kGatherAtLeisure : std::min(gather * 2, kGatherAtLeisure);
+            ask_again = unsettled.empty() ? kGatherAtLeisure : std::min(ask_again * 2, kGatherAtLeisure);
+            last_told = Clock::now();
             continue;
         }
         peer.changed.insert(names.begin(), names.end());

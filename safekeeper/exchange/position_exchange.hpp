@@ -1,8 +1,9 @@
 // Safekeepers tell one another how far their logs go, so that each learns what is committed. One thread per peer; a message holds
 // all branches that changed since the last, its answer what the peer has of them; nothing is sent while nothing changes.
 //
-// A message and its answer cost several wake-ups, as much as a commit does. So only who is read from asks often, every few milliseconds
-// while WAL comes in and until it knows all of it committed; the others, for whom nobody waits, tell at leisure.
+// A message and its answer cost several wake-ups, as much as a commit does. So only who is read from asks often: soon after the first
+// change, in longer and longer steps while WAL keeps coming in, and until it knows all of it committed. The others, for whom nobody waits,
+// tell at leisure.
 #pragma once
 
 #include <chrono>
