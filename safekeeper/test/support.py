@@ -15,6 +15,7 @@ import time
 
 BINDIR = pathlib.Path(os.environ.get("BOUGH_PG_BINDIR", "/usr/lib/postgresql/15/bin"))
 PROGRAM = os.environ.get("BOUGH_SAFEKEEPER", "build/debug/bin/bough-safekeeper")
+SANITIZED = bool(os.environ.get("BOUGH_SANITIZE"))  # then memory is not what it is: sanitizers take and keep their own
 SEGMENT_BYTES = 16 << 20
 
 

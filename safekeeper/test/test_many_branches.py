@@ -4,7 +4,7 @@ import os
 import pathlib
 import time
 
-from support import Branch
+from support import SANITIZED, Branch
 
 BRANCHES = 300
 BYTES_MAX = 12 << 10  # each, of heap: allocators round up, and a run this small measures their chunks too
@@ -38,7 +38,7 @@ def test_idle_branches_cost_no_file_no_thread_and_little_memory(one, workdir):
             one.vote(branch, 2)  # stopped; of the others the compute has died
     files_now, threads_now, heap_now = settled_cost(one)
     assert files_now <= files + 2 and threads_now <= threads + 2
-    assert (heap_now - heap) / BRANCHES < BYTES_MAX
+    assert SANITIZED or (heap_now - heap) / BRANCHES < BYTES_MAX
     assert len(one.call("GET", "/v1/branches")["branches"]) == BRANCHES
     # Of idle branches there are no metrics of their own.
     text = one.request("GET", "/metrics")[1].decode()
