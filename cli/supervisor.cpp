@@ -191,7 +191,7 @@ private:
 };
 
 // In milliseconds. They share CPU and disk here: the one that no commit needs takes its WAL in larger steps.
-constexpr const char* kReserveStep = "4";
+constexpr const char* kReserveStep = "12";
 
 }  // namespace
 
@@ -212,7 +212,7 @@ std::vector<DaemonCommand> daemon_commands(const SystemFiles& files, const Syste
         auto sockets = safekeeper_sockets(files, name);
         commands.push_back({"safekeeper-" + name,
                             {(programs / "bough-safekeeper").string(), "--name", name, "--data-dir", (files.root() / "safekeepers" / name).string(), "--admin",
-                             sockets.admin, "--wal-listen", sockets.wal_listen, "--reserve-step", kReserveStep, "--wal-keep-size",
+                             sockets.admin, "--wal-listen", sockets.wal_listen, "--reserve-step", kReserveStep, "--send-when-answered", "--wal-keep-size",
                              std::to_string(settings.wal_keep_bytes)},
                             sockets.admin});
         safekeepers.push_back("name=" + name + ",admin=" + sockets.admin + ",wal=" + sockets.wal);

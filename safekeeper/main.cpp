@@ -29,6 +29,7 @@ struct Options {
     std::string wal_listen;
     std::string token_file;
     unsigned reserve_step_ms = 0;
+    bool send_when_answered = false;
     RetentionSettings retention;
     std::string log_level = "info";
 };
@@ -75,7 +76,8 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     // What comes later uses what came before, and ends first.
     exchange::PositionExchange exchange(admin_address.to_string());
     BOUGH_ASSIGN(const auto branches, BranchSet::open({data_dir, options.name, admin_address.to_string(),
-                                                       std::chrono::milliseconds(options.reserve_step_ms), options.retention,
+                                                       {std::chrono::milliseconds(options.reserve_step_ms), options.send_when_answered},
+                                                       options.retention,
                                                        [&exchange](Branch& branch) { exchange.tell_peers(branch); }}));
     BOUGH_ASSIGN(const auto wal_listener, serve::WalListener::start(wal, *branches));
     auto router = admin::make_router({*branches, exchange, *wal_listener, admin_address.to_string(), random_id(), directory.identity});
@@ -125,6 +127,9 @@ int main(int argc, char** argv) {
                    "keep up; 0: it never lets WAL gather. For safekeepers that share a machine")
         ->capture_default_str()
         ->check(CLI::Range(0, 100));
+    app.add_flag("--send-when-answered", options.send_when_answered,
+                 "Has computes send it a little WAL only when it has answered what came before: less CPU, and where there is a way between "
+                 "them a little later. For safekeepers that share a machine with them");
     app.add_option("--peer-wal-max", options.retention.peer_wal_bytes_max,
                    "How much WAL of a branch is kept for other safekeepers that are behind, in bytes or with a unit (512MB)")
         ->capture_default_str()

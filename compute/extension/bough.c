@@ -10,6 +10,7 @@
 #include "quorum_setting.h"
 #include "redo.h"
 #include "relation_sizes.h"
+#include "sender_wakeups.h"
 #include "settings.h"
 #include "statistics.h"
 
@@ -52,6 +53,7 @@ become_compute(void)
 	bough_base_backup_refuse();
 	bough_database_commands_install();
 	bough_quorum_setting_protect();
+	bough_sender_wakeups_install();
 
 	next_shmem_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shared_memory;

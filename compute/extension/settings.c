@@ -2,6 +2,8 @@
 
 #include "settings.h"
 
+#include "sender_wakeups.h"
+
 #include <limits.h>
 
 #include "proto/page_service.h"
@@ -74,5 +76,7 @@ bough_settings_define(void)
 	DefineCustomIntVariable("bough.fetch_timeout", "Time that one read may wait for the pageserver before it fails.",
 							"Covers reconnecting.", &bough_fetch_timeout, 60 * 1000, 100, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomBoolVariable("bough.send_when_answered", "Sends a standby that has not answered yet no further small amounts of WAL.",
+							 "For receivers that answer everything.", &bough_send_when_answered, false, PGC_BACKEND, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("bough");
 }

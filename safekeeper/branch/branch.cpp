@@ -89,7 +89,7 @@ Branch::Branch(const std::filesystem::path& directory, segment::ControlFile cont
       directory_(directory), place_(place_of(directory, control)),
       environment_(environment), control_(control), log_(std::move(log)), core_(control.consensus, log_->position(), environment.name),
       begin_{control.log_begin, control.log_begin_record}, durable_(control.durable_lsn),
-      follower_({name_.project, name_.branch, control.system_id, environment.application_name, environment.own_address, environment.reserve_step},
+      follower_({name_.project, name_.branch, control.system_id, environment.application_name, environment.own_address, environment.shared_machine},
                 *log_, *this) {
     std::lock_guard state(state_mutex_);
     publish();

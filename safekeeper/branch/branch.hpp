@@ -31,10 +31,10 @@ class Branch;
 // What branches need of the process they live in.
 struct BranchEnvironment {
     segment::Preallocator& preallocator;
-    std::string name;                        // of this safekeeper, as configurations know it
-    std::string application_name;            // "bough_<name>", as computes know us
-    std::string own_address;                 // as peers know us
-    std::chrono::milliseconds reserve_step;  // receive::ReservePace
+    std::string name;              // of this safekeeper, as configurations know it
+    std::string application_name;  // "bough_<name>", as computes know us
+    std::string own_address;       // as peers know us
+    receive::SharedMachine shared_machine;
     // A branch whose first segment another one inherits; nothing when it is not (or no longer) here.
     std::function<std::shared_ptr<Branch>(const BranchName&)> find_parent;
     RetentionSettings retention;

@@ -30,7 +30,7 @@ bool holds_wal(const std::filesystem::path& directory) {
 
 BranchSet::BranchSet(Options options)
     : data_directory_(std::move(options.data_directory)),
-      environment_{preallocator_, options.safekeeper_name, "bough_" + options.safekeeper_name, std::move(options.own_address), options.reserve_step,
+      environment_{preallocator_, options.safekeeper_name, "bough_" + options.safekeeper_name, std::move(options.own_address), options.shared_machine,
                    [this](const BranchName& name) {
                        auto parent = find_branch(name);
                        return parent ? *parent : nullptr;

@@ -26,7 +26,7 @@ public:
         std::filesystem::path data_directory;
         std::string safekeeper_name;
         std::string own_address;                  // what peers call this safekeeper
-        std::chrono::milliseconds reserve_step;   // as in receive::ReservePace
+        receive::SharedMachine shared_machine;
         RetentionSettings retention;
         std::function<void(Branch&)> tell_peers;  // as in BranchEnvironment
     };

@@ -167,11 +167,12 @@ Result<void> Follower::catch_up(const consensus::StartCatchUp& task) {
 }
 
 Result<void> Follower::stream(const consensus::StartStream& task) {
-    BOUGH_ASSIGN(auto upstream, Upstream::connect({task.assignment.source, settings_.application_name, {}}, *stop_));
+    const std::string options = settings_.shared_machine.send_when_answered ? "-c bough.send_when_answered=on" : "";
+    BOUGH_ASSIGN(auto upstream, Upstream::connect({task.assignment.source, settings_.application_name, options}, *stop_));
     BOUGH_TRY(check_compute(upstream, task.term));
     BOUGH_TRY(upstream.take_name(settings_.application_name));
     bool reserve = is_reserve(settings_.branch, settings_.own_address, task.assignment.peers);
-    auto received = receive(upstream, std::nullopt, ReservePace{reserve ? settings_.reserve_step : std::chrono::milliseconds{0}});
+    auto received = receive(upstream, std::nullopt, ReservePace{reserve ? settings_.shared_machine.reserve_step : std::chrono::milliseconds{0}});
     // The compute keeps WAL only so long, and does not wait for its commits with dropping it: who else is there took it in time.
     if (!received && received.error().code == ErrorCode::out_of_range && !stopping_) {
         report_failure(received.error());
@@ -307,20 +308,25 @@ Result<void> Follower::receive(Upstream& upstream, std::optional<Lsn> limit, Res
         const auto& position = log_.sync();
         bool progress = position.flush > before;
         if (progress) listener_.log_flushed(position);
+        auto pause = 0ms;
+        if (taken && progress && pace.active())
+            pause = pace.after_batch(position.flush, listener_.kept_by_others(), arrived.bytes, Clock::now());
+        if (pause > 0ms) {
+            // Nobody waits for a reserve's answer. More gathers meanwhile: in the socket, or at the compute if that waits for the answer.
+            listener_.pass_on();
+            stop_->wait(pause);
+            if (stopping_) break;
+        }
         Result<void> replied;
         if (taken && (progress || arrived.reply_requested)) {
             replied = upstream.reply(position.flush, false);
             last_status = Clock::now();
         }
-        if (progress) listener_.pass_on();
+        if (progress && pause == 0ms) listener_.pass_on();
         if (!taken) return taken.error();
         if (!replied) return replied.error();
         if (arrived.any) {
             last_heard = last_status;
-            if (pace.active()) {
-                auto step = pace.after_batch(position.flush, listener_.kept_by_others(), arrived.bytes, Clock::now());
-                if (step > 0ms) stop_->wait(step);  // more gathers in the socket meanwhile
-            }
             continue;
         }
         auto now = Clock::now();

@@ -40,13 +40,19 @@ public:
     virtual void catch_up_failed(const Error& error) = 0;
 };
 
+// What a safekeeper does that shares its machine with the compute and its peers, to leave CPU to them.
+struct SharedMachine {
+    std::chrono::milliseconds reserve_step{0};  // ReservePace's, for branches in whose reserve it is
+    bool send_when_answered = false;            // computes are to send a little WAL only when what came before is answered
+};
+
 struct FollowerSettings {
     ProjectId project;
     BranchId branch;
     SystemId system_id;
     std::string application_name;               // in the compute's synchronous_standby_names
     std::string own_address;                    // what peers call this safekeeper
-    std::chrono::milliseconds reserve_step{0};  // ReservePace's, where it is of the branch's reserve
+    SharedMachine shared_machine;
 };
 
 // follow(), stop() and revive() are called by one thread at a time (follow() by the follower's own too). While it runs, the log

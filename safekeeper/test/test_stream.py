@@ -21,6 +21,14 @@ def begin(pg, safekeeper):
     return branch
 
 
+def test_a_server_that_does_not_know_of_sending_when_answered_is_followed_all_the_same(pg, safekeepers):
+    one, = safekeepers(1, ("--send-when-answered",))
+    branch = begin(pg, one)
+    pg.run("pgbench", "-i", "-s", "1", "-q")
+    pg.run("pgbench", "-c", "4", "-t", "50", "-n")
+    assert lsn(one.position(branch)["flush_lsn"]) >= caught_up(pg, one, branch)
+
+
 def flush_position(pg):
     with pg.connect() as connection:
         return lsn(connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
