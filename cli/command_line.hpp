@@ -30,6 +30,7 @@ void add_common(CLI::App& verb, CommonOptions& options, bool with_project = true
 void add_up(CLI::App& app, CommonOptions& options, Action& action);
 void add_down(CLI::App& app, CommonOptions& options, Action& action);
 void add_status(CLI::App& app, CommonOptions& options, Action& action);
+void add_check(CLI::App& app, CommonOptions& options, Action& action);
 void add_project(CLI::App& app, CommonOptions& options, Action& action);
 void add_branch(CLI::App& app, CommonOptions& options, Action& action);
 void add_snapshot(CLI::App& app, CommonOptions& options, Action& action);

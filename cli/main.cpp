@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
     cli::add_up(app, options, action);
     cli::add_down(app, options, action);
     cli::add_status(app, options, action);
+    cli::add_check(app, options, action);
     cli::add_project(app, options, action);
     cli::add_branch(app, options, action);
     cli::add_snapshot(app, options, action);

@@ -14,6 +14,7 @@
 #include "files/files.hpp"
 #include "http/server.hpp"
 #include "pageserver/admin/admin_api.hpp"
+#include "pageserver/check_command.hpp"
 #include "pageserver/data_directory.hpp"
 #include "pageserver/redo/redo_pool.hpp"
 
@@ -143,7 +144,7 @@ Result<void> run(Options options, const sigset_t& signals) {
     garbage_options.round = std::min(garbage_options.round, garbage_options.cutoffs);
     GarbageCollector garbage(*projects, reader, garbage_metrics, garbage_options);
     std::atomic<bool> stopping = false;
-    AdminApi api({resources, *projects, followers, garbage, reader, cluster, reader_metrics, service->metrics(), garbage_metrics, &pool->metrics(), stopping,
+    AdminApi api({resources, options.data_dir / "projects", *projects, followers, garbage, reader, cluster, reader_metrics, service->metrics(), garbage_metrics, &pool->metrics(), stopping,
                   random_id()});
     http::ServerOptions admin_options;
     admin_options.handler_threads = 24;  // several may wait for ingest
@@ -165,8 +166,9 @@ Result<void> run(Options options, const sigset_t& signals) {
 
 int main(int argc, char** argv) {
     using namespace bough;
+    if (argc > 1 && std::string_view(argv[1]) == "check") return pageserver::check_main(argc - 1, argv + 1);
     pageserver::Options options;
-    CLI::App app{"bough-pageserver: page versions of all branches, by (branch, LSN)"};
+    CLI::App app{"bough-pageserver: page versions of all branches, by (branch, LSN). `bough-pageserver check --help`: whether its files are whole"};
     app.set_version_flag("--version", BOUGH_VERSION);
     app.add_option("--data-dir", options.data_dir, "Directory of all it keeps; made if missing")->required();
     app.add_option("--admin", options.admin, "Address of the admin HTTP: unix:/path")->required();

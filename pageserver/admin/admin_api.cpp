@@ -31,6 +31,7 @@ AdminApi::AdminApi(AdminServices services) : services_(std::move(services)) {
     add_project_routes(router_, services_);
     add_branch_routes(router_, services_);
     add_history_routes(router_, services_);
+    add_check_routes(router_, services_);
 }
 
 }  // namespace bough::pageserver

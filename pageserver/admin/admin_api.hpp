@@ -22,5 +22,6 @@ private:
 void add_project_routes(http::Router& router, AdminServices& services);
 void add_branch_routes(http::Router& router, AdminServices& services);
 void add_history_routes(http::Router& router, AdminServices& services);
+void add_check_routes(http::Router& router, AdminServices& services);
 
 }  // namespace bough::pageserver

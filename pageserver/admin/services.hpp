@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <string>
 
 #include "pageserver/branching/projects.hpp"
@@ -18,6 +19,7 @@ namespace bough::pageserver {
 // References outlive the admin interface.
 struct AdminServices {
     StoreResources& resources;
+    std::filesystem::path projects_directory;  // of Projects: one directory per id
     Projects& projects;
     Followers& followers;
     GarbageCollector& garbage;

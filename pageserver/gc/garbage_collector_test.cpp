@@ -253,8 +253,9 @@ TEST_F(GarbageCollectorTest, deleting_a_branch_gives_its_bytes_back_and_leaves_t
     EXPECT_TRUE(project_->store().metadata_with_prefix(kErasingRowPrefix)->empty());
 }
 
-// Whoever is first, branch or cutoff: a branch that was made can be read where it begins, for ever; one that was not, was refused.
-TEST_F(GarbageCollectorTest, branches_race_with_the_cutoff_and_are_whole_or_refused) {
+// Whoever is first, branch (or snapshot) or cutoff: a branch that was made can be read where it begins, for ever; one that was not, was
+// refused.
+TEST_F(GarbageCollectorTest, branches_and_snapshots_race_with_the_cutoff_and_are_whole_or_refused) {
     write_images(200, 2);
     std::vector<std::vector<std::byte>> expected;
     for (const LogPosition& at : positions_) {
@@ -264,6 +265,7 @@ TEST_F(GarbageCollectorTest, branches_race_with_the_cutoff_and_are_whole_or_refu
     std::atomic<int> refused = 0;
     std::mutex mutex;
     std::vector<std::pair<std::shared_ptr<Branch>, std::size_t>> made;
+    std::vector<std::size_t> pinned;
     {
         std::jthread raising([&] {
             for (std::size_t i = 5; i < 150; i += 5) {
@@ -277,6 +279,16 @@ TEST_F(GarbageCollectorTest, branches_race_with_the_cutoff_and_are_whole_or_refu
                 std::mt19937_64 random(worker);
                 for (int i = 0; i < 60; ++i) {
                     const std::size_t place = random() % 160;
+                    if (i % 3 == 0) {
+                        const auto pin = project_->create_snapshot(snapshot_id("s" + std::to_string(worker) + "-" + std::to_string(i)),
+                                                                   branch_id("b0"), positions_[place]);
+                        const std::lock_guard lock(mutex);
+                        if (pin) pinned.push_back(place);
+                        if (!pin) {
+                            EXPECT_EQ(pin.error().code, ErrorCode::out_of_range);
+                        }
+                        continue;
+                    }
                     const auto branch = project_->create_branch(branch_id("r" + std::to_string(worker) + "-" + std::to_string(i)),
                                                                 branch_id("b0"), positions_[place]);
                     if (branch) {
@@ -296,6 +308,13 @@ TEST_F(GarbageCollectorTest, branches_race_with_the_cutoff_and_are_whole_or_refu
     for (const auto& [branch, place] : made) {
         std::vector<std::byte> page(pg::kPageBytes);
         const auto read = runner_->reader().read(*branch, kFork, 0, page, branch->row().start.lsn);
+        ASSERT_TRUE(read.has_value()) << read.error().to_string();
+        EXPECT_EQ(page, expected[place]);
+    }
+    EXPECT_GT(pinned.size(), 0u);
+    for (const std::size_t place : pinned) {
+        std::vector<std::byte> page(pg::kPageBytes);
+        const auto read = runner_->reader().read(*root(), kFork, 0, page, positions_[place].lsn);
         ASSERT_TRUE(read.has_value()) << read.error().to_string();
         EXPECT_EQ(page, expected[place]);
     }

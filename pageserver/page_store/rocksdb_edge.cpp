@@ -69,8 +69,9 @@ rocksdb::ColumnFamilyOptions version_options(const std::shared_ptr<rocksdb::Cach
     family.level_compaction_dynamic_level_bytes = true;
     // Flushes by time make small files: let more of them gather before they are merged downward.
     family.level0_file_num_compaction_trigger = 8;
-    family.level0_slowdown_writes_trigger = 32;
-    family.level0_stop_writes_trigger = 64;
+    // Ingest is held back by StoreLayers; what goes through the memtable is little, and is not to wait in here.
+    family.level0_slowdown_writes_trigger = 1 << 30;
+    family.level0_stop_writes_trigger = 1 << 30;
     return family;
 }
 

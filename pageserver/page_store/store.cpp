@@ -8,19 +8,17 @@
 #include <spdlog/spdlog.h>
 
 #include "bough/check.hpp"
+#include "pageserver/page_store/compaction_damage.hpp"
 #include "pageserver/page_store/damage.hpp"
 #include "pageserver/page_store/history_filter.hpp"
 #include "pageserver/page_store/page_version.hpp"
 #include "pageserver/page_store/scan.hpp"
 #include "pageserver/page_store/store_layers.hpp"
+#include "pageserver/page_store/store_names.hpp"
 #include "pageserver/page_store/store_space.hpp"
 
 namespace bough::pageserver {
 namespace {
-
-constexpr const char* kMetadataFamily = "metadata";
-constexpr const char* kFormatRow = "format";
-constexpr const char* kFormatVersion = "2";
 
 // How long write() waits for room, which sealing makes; when that fails for so long there is no end of it in sight.
 constexpr auto kRoomWaitMax = std::chrono::seconds(60);
@@ -51,6 +49,7 @@ struct Store::Impl {
     std::unique_ptr<rocksdb::ColumnFamilyHandle> versions;
     std::unique_ptr<StoreLayers> layers;
     std::shared_ptr<HistoryFilterFactory> history_filter = std::make_shared<HistoryFilterFactory>();
+    std::shared_ptr<CompactionDamage> damage = std::make_shared<CompactionDamage>();
     std::unique_ptr<StoreSpace> space;
     std::mutex replacing;  // one run is being rewritten at a time
 
@@ -66,6 +65,7 @@ struct Store::Impl {
     std::unique_ptr<Cursor::Impl> cursor() const;
     Result<std::optional<LogPosition>> position_in_files(BranchNumber branch) const;
     Result<bool> replace_in_files(BranchNumber branch, const ObjectKey& page, Lsn lsn, std::string_view image);
+    void end_compactions();
 };
 
 Result<std::unique_ptr<Store::Impl>> Store::Impl::open(const std::filesystem::path& directory, StoreResources& shared,
@@ -77,7 +77,7 @@ Result<std::unique_ptr<Store::Impl>> Store::Impl::open(const std::filesystem::pa
     options.error_if_exists = create;
     options.create_missing_column_families = create;
     auto impl = std::make_unique<Impl>(shared);
-    // The versions are in RocksDB's default family, which is what a batch without a family goes to.
+    options.listeners.push_back(impl->damage);
     std::vector<rocksdb::ColumnFamilyDescriptor> families = {
         {rocksdb::kDefaultColumnFamilyName, version_options(resources.block_cache)},
         {kMetadataFamily, metadata_options(resources.block_cache)},
@@ -169,11 +169,25 @@ Result<void> Store::write(WriteSet set) {
     return {};
 }
 
-Result<void> Store::flush() { return impl_->layers->flush(); }
+// RocksDB begins one that failed anew every second.
+void Store::Impl::end_compactions() {
+    spdlog::error("page store {}: a compaction met damage; none is begun any more until the store is opened anew, `bough check` says which file it is",
+                  directory.string());
+    db->SetOptions(versions.get(), {{"disable_auto_compactions", "true"}}).PermitUncheckedError();
+}
+
+Result<void> Store::flush() {
+    if (impl_->damage->take()) impl_->end_compactions();
+    return impl_->layers->flush();
+}
 
 Lsn Store::durable_lsn(BranchNumber number) const { return Lsn{impl_->layers->branch(number).durable_lsn}; }
 
-std::optional<std::chrono::steady_clock::time_point> Store::dirty_since() const { return impl_->layers->dirty_since(); }
+std::optional<std::chrono::steady_clock::time_point> Store::dirty_since() const {
+    // flush() looks after it, soon.
+    if (impl_->damage->waits()) return std::chrono::steady_clock::time_point{};
+    return impl_->layers->dirty_since();
+}
 
 std::size_t Store::dirty_bytes() const { return impl_->layers->bytes_in_layers(); }
 

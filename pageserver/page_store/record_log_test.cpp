@@ -1,0 +1,83 @@
+#include "pageserver/page_store/record_log.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "pageserver/page_store/store.hpp"
+#include "pageserver/testing/temporary_directory.hpp"
+
+namespace bough::pageserver {
+namespace {
+
+std::string read(const std::filesystem::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+RecordLogCheck check(const std::string& bytes) {
+    RecordLogCheck result;
+    const auto all = std::as_bytes(std::span(bytes));
+    for (std::size_t at = 0; at < all.size(); at += RecordLogCheck::kBlockBytes)
+        result.add(all.subspan(at, std::min(RecordLogCheck::kBlockBytes, all.size() - at)));
+    return result;
+}
+
+// The logs of a store as RocksDB wrote them: with rows of all lengths, so that records cross blocks and end in every place of one.
+class RecordLogTest : public testing::Test {
+protected:
+    void SetUp() override {
+        StoreResources resources{StoreResources::Options{}};
+        const auto store = *Store::create(directory_.path() / "store", resources);
+        for (int i = 0; i < 300; ++i)
+            ASSERT_TRUE(store->change_metadata({{"row/" + std::to_string(i), std::string(static_cast<std::size_t>(i * 7), 'x')}}).has_value());
+        ASSERT_TRUE(store->flush().has_value());
+        for (const auto& entry : std::filesystem::directory_iterator(directory_.path() / "store")) {
+            if (entry.path().extension() == ".log") rows_ = read(entry.path());
+            if (entry.path().filename().string().starts_with("MANIFEST-")) manifest_ = read(entry.path());
+        }
+        ASSERT_GT(rows_.size(), 8 * RecordLogCheck::kBlockBytes);
+        ASSERT_GT(manifest_.size(), 0u);
+    }
+    TemporaryDirectory directory_;
+    std::string rows_;
+    std::string manifest_;
+};
+
+TEST_F(RecordLogTest, a_whole_log_is_found_whole) {
+    EXPECT_FALSE(check(rows_).damage());
+    EXPECT_GE(check(rows_).records(), 300u);
+    EXPECT_FALSE(check(manifest_).damage());
+    EXPECT_GT(check(manifest_).records(), 0u);
+}
+
+TEST_F(RecordLogTest, any_flipped_bit_before_the_last_block_is_found) {
+    for (std::size_t at = 11; at + 2 * RecordLogCheck::kBlockBytes < rows_.size(); at += 997) {
+        std::string damaged = rows_;
+        damaged[at] = static_cast<char>(damaged[at] ^ 4);
+        const auto found = check(damaged).damage();
+        // What no record uses at the end of a block may be anything.
+        const bool unused = at % RecordLogCheck::kBlockBytes > RecordLogCheck::kBlockBytes - 7;
+        ASSERT_TRUE(found.has_value() || unused) << at;
+        if (found) {
+            EXPECT_LE(*found, at);
+        }
+    }
+}
+
+TEST_F(RecordLogTest, an_end_that_was_not_finished_is_no_damage) {
+    const std::uint64_t all = check(rows_).records();
+    for (std::size_t cut = 1; cut < 2500; cut += 13) {
+        const RecordLogCheck result = check(rows_.substr(0, rows_.size() - cut));
+        EXPECT_FALSE(result.damage().has_value()) << cut;
+        EXPECT_LT(result.records(), all);
+    }
+    // Made longer in advance, and nothing written there yet.
+    EXPECT_FALSE(check(rows_ + std::string(100'000, '\0')).damage());
+}
+
+}  // namespace
+}  // namespace bough::pageserver
