@@ -44,6 +44,7 @@ public:
     const BranchRow& row() const { return row_; }
     BranchNumber number() const { return row_.number; }
     const Branch* parent() const { return parent_.get(); }
+    unsigned generation() const { return generation_; }  // how many ancestors it has
     Store& store() const { return *store_; }
     // Where the root's history begins: nothing can be read before.
     Lsn history_begin() const { return history_begin_; }
@@ -107,7 +108,7 @@ private:
     mutable std::atomic<bool> ancestors_complete_ = false;
 
     void make_ancestor_skip() const;
-    const unsigned generation_;  // 0: a root
+    const unsigned generation_;
     mutable std::atomic<const AncestorSkip*> ancestor_skip_ = nullptr;
     mutable std::unique_ptr<const AncestorSkip> owned_ancestor_skip_;  // under mutex_
 

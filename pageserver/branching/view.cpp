@@ -14,9 +14,18 @@ void VersionWalk::to_parent() {
     branch_ = branch_->parent();
 }
 
+bool VersionWalk::at_candidate() const {
+    return branch_ != nullptr && branch_->has_own_versions() && branch_->store().touched(branch_->number()).may_contain(hash_);
+}
+
+void VersionWalk::jump_to(const Branch& owner, Lsn bound) {
+    branch_ = &owner;
+    at_ = bound;
+}
+
 bool VersionWalk::to_candidate() {
-    while (branch_ != nullptr) {
-        if (branch_->has_own_versions() && branch_->store().touched(branch_->number()).may_contain(hash_)) return true;
+    for (; branch_ != nullptr; ++steps_) {
+        if (at_candidate()) return true;
         const AncestorSkip* skip = branch_->ancestor_skip();
         if (skip == nullptr || skip->touched.may_contain(hash_)) {
             to_parent();

@@ -27,9 +27,15 @@ public:
     // Before the first next(), in place of it: to the nearest branch, from the present one on, that may have versions of the object
     // at or below bound(); false when there is none. Looks at no versions.
     bool to_candidate();
+    // The present branch is one.
+    bool at_candidate() const;
     // Then: to its newest such version; when there is none, the walk stands on the parent.
     Result<bool> seek_in_candidate();
+    // Before that, in place of to_candidate(): to the branch of the chain that is known to have the newest version.
+    void jump_to(const Branch& owner, Lsn bound);
     Lsn bound() const { return at_; }
+    // Steps from branch to branch that to_candidate() has taken.
+    unsigned steps() const { return steps_; }
 
     const Branch& branch() const { return *branch_; }  // which has this version
     Lsn lsn() const { return cursor_.lsn(); }
@@ -44,6 +50,7 @@ private:
     std::uint64_t hash_;
     Lsn at_;
     bool begun_ = false;
+    unsigned steps_ = 0;
 };
 
 // What an object (other than a page) is at an LSN; nullopt when it is not there.

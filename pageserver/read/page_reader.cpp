@@ -21,6 +21,8 @@ constexpr std::size_t kRoundBytesMax = 1 << 20;
 constexpr std::size_t kRoundRecordsMax = 4096;
 // Images of a request for more pages than this are not kept in the cache.
 constexpr std::size_t kKeptImagesMax = 16;
+// Steps through the chain of branches beyond which it is remembered where they led.
+constexpr unsigned kStepsMax = 4;
 
 pg::Page page_at(std::span<std::byte> out, std::size_t index) {
     return out.subspan(index * pg::kPageBytes).first<pg::kPageBytes>();
@@ -89,18 +91,35 @@ struct PageReader::Chain {
 
 Result<bool> PageReader::find_newest(VersionWalk& walk, const Branch& branch, const ObjectKey& object, pg::Page out,
                                      Chain& chain) {
+    const PageCache::Key inherited{branch.store().id(), branch.number(), object};
+    const bool inherits = branch.generation() > kStepsMax && walk.bound() >= branch.row().start.lsn;
+    bool known = false;
+    const auto jump = [&] {
+        const auto owner = owners_.get(inherited);
+        if (owner) walk.jump_to(*owner->branch, owner->bound);
+        known = owner.has_value();
+    };
+    const auto remember = [&](const Branch& owner, Lsn bound) {
+        if (inherits && !known && walk.steps() > kStepsMax) owners_.put(inherited, {&owner, bound});
+    };
+    if (inherits && !walk.at_candidate()) jump();
     while (walk.to_candidate()) {
+        const Branch& candidate = walk.branch();
         const Lsn bound = walk.bound();
-        const PageCache::Key key{branch.store().id(), walk.branch().number(), object};
+        const PageCache::Key key{branch.store().id(), candidate.number(), object};
         const auto unchanged = [&](Lsn since) { return branch.store().unchanged(key.branch, object, since, bound); };
         if (chain.look_in_cache && cache_.get(key, bound, out, unchanged)) {
             chain.from_cache = true;
+            remember(candidate, bound);
             return true;
         }
         BOUGH_ASSIGN(const bool found, walk.seek_in_candidate());
-        if (!found) continue;
-        chain.newest_at = bound;
-        return true;
+        if (found) {
+            chain.newest_at = bound;
+            remember(candidate, bound);
+            return true;
+        }
+        if (inherits && &candidate == &branch) jump();
     }
     return false;
 }

@@ -15,6 +15,7 @@
 #include "pageserver/page_store/page_version.hpp"
 #include "pageserver/read/latency_histogram.hpp"
 #include "pageserver/read/length_cache.hpp"
+#include "pageserver/read/owner_cache.hpp"
 #include "pageserver/read/page_cache.hpp"
 #include "pageserver/read/page_redo.hpp"
 #include "pg/page_tag.hpp"
@@ -86,6 +87,7 @@ private:
     PageReaderMetrics& metrics_;
     PageCache cache_;
     LengthCache lengths_;
+    OwnerCache owners_;
 };
 
 }  // namespace bough::pageserver

@@ -199,18 +199,35 @@ TEST_F(PageReaderTest, pages_are_found_through_many_ancestors_whichever_of_them_
             project_.reset();
             project_ = *open_script_project(directory_.path(), resources_);
         }
-        PageReader cached(redo_, metrics_, 8 << 20);
+        PageReader cached(redo_, metrics_, 8 << 20), uncached(redo_, metrics_);
         for (const std::uint32_t depth : {1u, 31u, 32u, 33u, 64u, kDepth}) {
             const auto reading = *project_->branch(name(depth));
-            for (int round = 0; round < 2; ++round)
+            for (PageReader* reader : {&cached, &uncached, &cached, &uncached})
                 for (std::uint32_t block = 0; block < kDepth; ++block) {
                     std::vector<std::byte> got(pg::kPageBytes);
                     // As its child of the same LSN would see it, where it went on itself.
                     const Lsn at = std::min(reading->ingest_lsn(), end.lsn);
-                    ASSERT_TRUE(cached.read(*reading, kFork, block, got, at).has_value());
+                    ASSERT_TRUE(reader->read(*reading, kFork, block, got, at).has_value());
                     const bool own = block <= depth && block % 3 != 2;
                     EXPECT_EQ(got, page(own ? 2'000'000 + block : 1'000'000 + block))
                         << depth << " " << block << " " << restarted;
+                }
+        }
+        // What is known of an ancestor's page gives way to one of the branch's own, and is there below it.
+        const auto leaf = *project_->branch(name(kDepth));
+        for (const std::uint32_t block : {1u, 7u, 40u}) {
+            const Lsn before = std::max(leaf->ingest_lsn(), end.lsn);
+            WriteSet set;
+            const LogPosition written{before + 64, before};
+            put(set, *leaf, block, written.lsn, 4'000'000 + block);
+            set.set_position(leaf->number(), written);
+            ASSERT_TRUE(leaf->store().write(std::move(set)).has_value());
+            leaf->publish(written);
+            for (PageReader* reader : {&cached, &uncached})
+                for (const auto& [at, content] : {std::pair{written.lsn, 4'000'000 + block}, {end.lsn, 2'000'000 + block}}) {
+                    std::vector<std::byte> got(pg::kPageBytes);
+                    ASSERT_TRUE(reader->read(*leaf, kFork, block, got, at).has_value());
+                    EXPECT_EQ(got, page(content)) << block << " " << at.to_string();
                 }
         }
     }
