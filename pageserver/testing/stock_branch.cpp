@@ -17,8 +17,9 @@ namespace fs = std::filesystem;
 constexpr std::uint32_t kSegmentBytes = 16u << 20;
 constexpr std::size_t kMessageBytes = 128 << 10;
 
-// From where the branch begins to the end of the log, which is `end` or later.
-void ingest_log(Branch& branch, PageReader& reader, const fs::path& segments, Lsn end) {
+}  // namespace
+
+void ingest_stock_log(Branch& branch, PageReader& reader, const fs::path& segments, Lsn end) {
     const auto ingest = must(Ingest::begin(branch, reader, {}));
     for (auto segment = pg::segment_of(ingest->next_lsn(), kSegmentBytes);; ++segment.value) {
         const auto bytes = files::read(segments / pg::wal_segment_name(segment, kSegmentBytes));
@@ -38,8 +39,6 @@ void ingest_log(Branch& branch, PageReader& reader, const fs::path& segments, Ls
     }
     if (branch.ingest_lsn() < end) throw std::runtime_error("the log ends at " + branch.ingest_lsn().to_string() + ", before " + end.to_string());
 }
-
-}  // namespace
 
 std::vector<std::byte> control_file_of(const fs::path& cluster) {
     const std::string control = must(files::read(cluster / "global" / "pg_control"));
@@ -65,21 +64,26 @@ Lsn end_of_log(pg::testing::StockServer& server) {
     return Lsn::parse(text).value();
 }
 
-void make_stock_branch(const fs::path& initial, const fs::path& killed, Lsn end, const fs::path& data, StoreResources& resources) {
+void import_stock_cluster(const fs::path& initial, const fs::path& data, StoreResources& resources) {
     fs::create_directories(data);
-    const auto control = control_file_of(initial);
     const auto projects = must(Projects::open(data, resources));
-    const auto project = must(projects->create(*ProjectId::parse(kStockProject), [&](const fs::path& directory) {
-        const auto parsed = must(pg::v15::ControlFile::parse(control));
+    must(projects->create(*ProjectId::parse(kStockProject), [&](const fs::path& directory) {
+        const auto parsed = must(pg::v15::ControlFile::parse(control_file_of(initial)));
         const std::string text = must(files::read(initial / "global" / "pg_control"));
         return import_cluster({initial, text}, parsed.system_id(), *BranchId::parse(kStockBranch), directory, resources);
     }));
-    PoolUnderTest pool(control, [](RedoPoolOptions& o) { o.engine = RedoEngine::both; });
+}
+
+void make_stock_branch(const fs::path& initial, const fs::path& killed, Lsn end, const fs::path& data, StoreResources& resources) {
+    import_stock_cluster(initial, data, resources);
+    const auto projects = must(Projects::open(data, resources));
+    PoolUnderTest pool(control_file_of(initial), [](RedoPoolOptions& o) { o.engine = RedoEngine::both; });
     PoolRedo redo(pool.pool());
     PageReaderMetrics metrics;
     PageReader reader(redo, metrics);
-    ingest_log(*stock_branch(*projects), reader, killed / "pg_wal", end);
-    must(project->store().flush());
+    const auto branch = stock_branch(*projects);
+    ingest_stock_log(*branch, reader, killed / "pg_wal", end);
+    must(branch->store().flush());
 }
 
 std::shared_ptr<Branch> stock_branch(Projects& projects) {

@@ -39,8 +39,11 @@ std::vector<std::byte> control_file_of(const std::filesystem::path& cluster);
 void keep_as_initial(pg::testing::StockServer& server, const std::filesystem::path& initial);
 // Of a server that runs: up to where its log is in its files, with all that was committed.
 Lsn end_of_log(pg::testing::StockServer& server);
-// Makes the pageserver's directory `data` with a project whose only branch was imported from `initial` and has ingested what `killed`,
-// a copy of the server's directory since, has of its log; at least up to `end`. Throws what goes wrong.
+// What a directory has of that log, from where the branch begins up to at least `end`, into it. Throws what goes wrong.
+void ingest_stock_log(Branch& branch, PageReader& reader, const std::filesystem::path& segments, Lsn end);
+// Makes the pageserver's directory `data` with a project whose only branch was imported from `initial`. Throws what goes wrong.
+void import_stock_cluster(const std::filesystem::path& initial, const std::filesystem::path& data, StoreResources& resources);
+// The same, and the branch has ingested what `killed`, a copy of the server's directory since, has of its log; at least up to `end`.
 void make_stock_branch(const std::filesystem::path& initial, const std::filesystem::path& killed, Lsn end, const std::filesystem::path& data,
                        StoreResources& resources);
 // The branch of such a directory; keep `projects` as long.
