@@ -42,8 +42,11 @@ set_wakeups(void)
 	MyWalSnd->latch = unanswered ? NULL : MyLatch;
 	SpinLockRelease(&MyWalSnd->mutex);
 
-	/* Who wrote before the latch was back has not set it; who writes from now on does. */
-	if (!unanswered && GetFlushRecPtr(NULL) > sent)
+	/*
+	 * Who wrote before the latch was back has not set it; who writes from now on does. While output is pending nothing more is sent anyway,
+	 * and the walsender, which waits for room in the socket, comes by here again when it has sent it.
+	 */
+	if (!unanswered && !messages->is_send_pending() && GetFlushRecPtr(NULL) > sent)
 		SetLatch(MyLatch);
 }
 

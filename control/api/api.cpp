@@ -134,9 +134,8 @@ void Api::add_projects() {
         BOUGH_ASSIGN(auto body, json::parse_object(request.body));
         BOUGH_ASSIGN(auto fields, json::object_field(body, "project"));
         BOUGH_ASSIGN(auto window, restore_window(fields, project.restore_window));
-        if (window != project.restore_window) {
-            BOUGH_ASSIGN(project, branching_.set_restore_window(project, window));
-        }
+        // Also when the catalog says so already: the pageserver may have another one, of a change whose answer was lost.
+        BOUGH_ASSIGN(project, branching_.set_restore_window(project, window));
         return answer(200, {{"project", project_view(project)}});
     }));
     router_.add("DELETE", std::string(kRoot) + "/{project}", route([this](const Request&, const PathParameters& p) -> Result<Response> {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -59,8 +60,10 @@ public:
     // Raises the branches' cutoffs as far as the restore window lets, as of `now` (microseconds since 2000-01-01); those that moved,
     // which is durable on return.
     Result<std::vector<std::shared_ptr<Branch>>> advance_cutoffs(std::int64_t now);
-    // Raises these branches' cutoffs, where they lie below; never above what is durable.
-    Result<std::vector<std::shared_ptr<Branch>>> raise_cutoffs(const std::map<BranchNumber, Lsn>& wanted);
+    // Raises these branches' cutoffs, where they lie below; never above what is durable. None if they follow from `window` and it is
+    // another one by now.
+    Result<std::vector<std::shared_ptr<Branch>>> raise_cutoffs(const std::map<BranchNumber, Lsn>& wanted,
+                                                               const std::optional<RestoreWindow>& window = std::nullopt);
 
     // Somebody holds the project, one of its branches or its store, `self` apart.
     static bool held_elsewhere(const std::shared_ptr<Project>& self);

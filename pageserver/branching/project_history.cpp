@@ -132,7 +132,7 @@ Result<std::vector<std::shared_ptr<Branch>>> Project::advance_cutoffs(std::int64
         BOUGH_ASSIGN(const auto last, last_commit_by(*branch, std::numeric_limits<std::int64_t>::max()));
         if (window.bytes == 0 && cutoff == last.value_or(branch->row().start.lsn)) settling.emplace(branch->number(), end);
     }
-    auto raised = raise_cutoffs(wanted);
+    auto raised = raise_cutoffs(wanted, window);
     if (!raised) return raised;
     const std::lock_guard changing(changing_);
     if (restore_window() != window) return raised;
@@ -140,12 +140,14 @@ Result<std::vector<std::shared_ptr<Branch>>> Project::advance_cutoffs(std::int64
     return raised;
 }
 
-Result<std::vector<std::shared_ptr<Branch>>> Project::raise_cutoffs(const std::map<BranchNumber, Lsn>& wanted) {
+Result<std::vector<std::shared_ptr<Branch>>> Project::raise_cutoffs(const std::map<BranchNumber, Lsn>& wanted,
+                                                                    const std::optional<RestoreWindow>& window) {
     std::vector<std::shared_ptr<Branch>> raised;
     if (wanted.empty()) return raised;
     // Branches and snapshots are made under the same lock: each finds the cutoff of before, and is counted among the points from here
     // on, or the one recorded here, and may be refused.
     const std::lock_guard changing(changing_);
+    if (window && *window != restore_window()) return raised;
     Store::MetadataChanges rows;
     std::map<BranchNumber, Lsn> cutoffs;
     for (const auto& branch : branches()) {

@@ -135,8 +135,9 @@ Result<void> GarbageCollector::compact(const Branch& branch) {
 }
 
 std::size_t GarbageCollector::make_images(const Branch& branch, const ForkReach& reach) {
-    std::vector<ObjectKey> pages = branch.store().take_long_chains(branch.number());
     const Lsn cutoff = branch.cutoff();
+    if (!branch.readable_at(cutoff)) return 0;  // next time
+    std::vector<ObjectKey> pages = branch.store().take_long_chains(branch.number());
     // An earlier compaction may have found what lies beyond the end of its fork, and is gone by now.
     std::erase_if(pages, [&](const ObjectKey& page) { return reach.out_of_reach(page, std::min(cutoff, reach.known_to)); });
     for (std::size_t begin = 0; begin < pages.size() && !branch.deleted() && !ending_; begin += PageReader::kPagesPerCut) {

@@ -336,6 +336,9 @@ Result<void> PageReader::read_slru(const Branch& branch, pg::Slru slru, std::uin
 
 Result<void> PageReader::cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, std::size_t steps_max) {
     BOUGH_CHECK(pages.size() <= kPagesPerCut);
+    // An image would hide for good what an ancestor has yet to ingest again after a crash.
+    if (!branch.readable_at(at))
+        return Error{ErrorCode::unavailable, "branch " + branch.name() + " cannot be read at " + at.to_string() + " yet", "its ancestors catch up first"};
     std::vector<std::byte> out(pages.size() * pg::kPageBytes);
     Cursor cursor = branch.store().cursor();
     const auto source = read_pages(branch, pages, cursor, out, at, /*look_in_cache=*/false, steps_max);

@@ -59,7 +59,7 @@ public:
     Result<void> read_slru(const Branch& branch, pg::Slru slru, std::uint32_t first, std::span<std::byte> out, Lsn at);
 
     // Stores images of those pages (of forks or SLRUs) whose chains have more steps than that, at most kPagesPerCut of them: a page that is
-    // written often and read never would otherwise take long to read once.
+    // written often and read never would otherwise take long to read once. unavailable: the branch is not readable there yet.
     static constexpr std::size_t kPagesPerCut = 16;  // few, so that redo workers are soon free for others
     Result<void> cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, std::size_t steps_max = kChainStepsMax);
 

@@ -233,6 +233,19 @@ TEST_F(PageReaderTest, pages_are_found_through_many_ancestors_whichever_of_them_
     }
 }
 
+TEST_F(PageReaderTest, no_image_is_stored_of_what_an_ancestor_has_yet_to_ingest) {
+    const Lsn end = write_record({kFork, 0}, "of the parent");
+    ASSERT_TRUE(writer_->commit().has_value());
+    // Begins where its parent will have come to.
+    const auto child = *project_->create_branch(*BranchId::parse("child"), *BranchId::parse("b0"), {end + 640, end + 576});
+    const std::vector<ObjectKey> pages = {ObjectKey::page({kFork, 0})};
+    const auto cut = reader_.cut_chains(*child, pages, end + 640, 0);
+    ASSERT_FALSE(cut.has_value());
+    EXPECT_EQ(cut.error().code, ErrorCode::unavailable);
+    EXPECT_EQ(metrics_.images_written_back, 0u);
+    EXPECT_TRUE(reader_.cut_chains(*branch_, pages, end, 0).has_value());
+}
+
 TEST_F(PageReaderTest, hot_pages_get_images_without_being_read) {
     for (std::uint32_t i = 0; i < 3 * ChangeWriter::kHotChanges; ++i) {
         write_record({kFork, 0}, "often");
