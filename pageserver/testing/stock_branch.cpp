@@ -58,8 +58,9 @@ void keep_as_initial(pg::testing::StockServer& server, const fs::path& initial) 
 }
 
 Lsn end_of_log(pg::testing::StockServer& server) {
-    server.sql("set synchronous_commit = on; select txid_current()");
-    std::string text = server.sql("select pg_current_wal_flush_lsn()");
+    std::string text = server.sql("select pg_current_wal_insert_lsn()");
+    // With this commit, whose record comes after, all before is in the files.
+    server.sql("set synchronous_commit = on; create table end_of_log ()");
     text.erase(text.find('\n'));
     return Lsn::parse(text).value();
 }
