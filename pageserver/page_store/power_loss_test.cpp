@@ -126,8 +126,9 @@ TEST_P(PowerLossTest, what_was_told_is_there_and_what_is_there_is_a_prefix) {
         }
         ASSERT_TRUE(store->flush().has_value());
         EXPECT_EQ(store->durable_lsn(kBranches[0]).value, next[0] - 1);
+        // A compaction may sync a file while the store is closed, when it cannot be asked any more.
+        files->when_synced(nullptr);
     }
-    files->when_synced(nullptr);
     EXPECT_GT(cuts.size(), 50u);
     std::set<std::uint64_t> told;
     StoreResources resources{StoreResources::Options{}};
