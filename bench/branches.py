@@ -15,19 +15,12 @@ import time
 
 from first_look import Api, load, measure_stock_copies
 from measurement import Report, number, timed
-
-from support.account import ScratchDirectory
-from support.stock import StockPostgres
-from support.system import BoughSystem
+from servers import Servers
 
 
-def measure_creation(report, scratch, systems, servers, scales, count):
+def measure_creation(report, servers, scales, count):
     for scale in scales:
-        system = BoughSystem(scratch.make(f"b{scale}"))
-        systems.append(system)
-        system.up()
-        stock = StockPostgres(scratch.make(f"p{scale}"), settings={"max_wal_size": "4GB"}).start()
-        servers.append(stock)
+        system, stock = servers.bough(), servers.stock({"max_wal_size": "4GB"})
         load(system, stock, scale)
         size = system.value("select pg_database_size(current_database())") / 1e9
         label = f"{size:.2f} GB"
@@ -68,10 +61,8 @@ def threads(pid):
     return len(list(pathlib.Path(f"/proc/{pid}/task").iterdir()))
 
 
-def measure_many(report, scratch, systems, count):
-    system = BoughSystem(scratch.make("many"))
-    systems.append(system)
-    system.up()
+def measure_many(report, servers, count):
+    system = servers.bough()
     pageserver, pid = system.admin("pageserver"), system.daemons()["pageserver"]
     branches = f"/v1/projects/{system.project_id()}/branches"
     root = system.branch_id("main")
@@ -117,17 +108,10 @@ def main():
         options.count, scales = 500, (1, 4)
     report = Report("branches", options)
     print(report.data["machine"], flush=True)
-    scratch, systems, servers = ScratchDirectory("branches"), [], []
-    try:
-        measure_creation(report, scratch, systems, servers, scales, 20 if options.quick else 90)
-        measure_many(report, scratch, systems, options.count)
+    with Servers("branches") as servers:
+        measure_creation(report, servers, scales, 20 if options.quick else 90)
+        measure_many(report, servers, options.count)
         report.write(markdown(report))
-    finally:
-        for system in systems:
-            system.destroy()
-        for stock in servers:
-            stock.stop()
-        scratch.remove()
 
 
 if __name__ == "__main__":

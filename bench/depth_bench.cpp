@@ -7,21 +7,24 @@
 #include <cstdio>
 #include <map>
 #include <random>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "bench/figures.hpp"
 #include "pageserver/branching/project.hpp"
 #include "pageserver/branching/project_row.hpp"
 #include "pageserver/page_store/page_version.hpp"
 #include "pageserver/read/page_reader.hpp"
 #include "pageserver/testing/fake_redo.hpp"
+#include "pageserver/testing/must.hpp"
 #include "pageserver/testing/temporary_directory.hpp"
 
 namespace bough::pageserver {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using bench::Clock;
+using bench::median;
+using testing::must;
 
 constexpr std::uint32_t kPages = 20'000;
 constexpr std::uint32_t kPagesOfFirst = 2'000;  // the first of the relation
@@ -32,15 +35,6 @@ constexpr std::size_t kReadsPerRound = 1000;
 const pg::RelationFork kFork{{1663, 5, 16384}, pg::Fork::main};
 constexpr LogPosition kStart{Lsn{0x1000}, Lsn{0x800}};
 const int kDepths[] = {1, 10, 100, 500};
-
-template <class T>
-T must(Result<T> result) {
-    if (!result) throw std::runtime_error(result.error().to_string());
-    return std::move(*result);
-}
-void must(const Result<void>& result) {
-    if (!result) throw std::runtime_error(result.error().to_string());
-}
 
 class Chain {
 public:
@@ -114,11 +108,6 @@ double read_all(PageReader& reader, const Branch& branch, const std::vector<std:
     return std::chrono::duration<double, std::micro>(Clock::now() - begin).count() / static_cast<double>(blocks.size());
 }
 
-double median(std::vector<double> values) {
-    std::ranges::sort(values);
-    return values[values.size() / 2];
-}
-
 void run() {
     const Chain chain;
     FakeRedo redo;
@@ -150,11 +139,7 @@ void run() {
 }  // namespace
 }  // namespace bough::pageserver
 
-int main() {
-    try {
-        bough::pageserver::run();
-    } catch (const std::exception& e) {
-        std::fprintf(stderr, "depth_bench: %s\n", e.what());
-        return 1;
-    }
+int main(int argc, char** argv) {
+    CLI::App app{"what a read costs through a chain of branches", "depth_bench"};
+    return bough::bench::run_bench(app, argc, argv, bough::pageserver::run);
 }

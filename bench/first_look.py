@@ -15,13 +15,11 @@ import time
 
 from measurement import BINDIR, Report, number, percentile, run_as_server, timed
 from pgbench_run import pgbench_run
+from servers import Servers
 
 import psycopg
 
-from support.account import ScratchDirectory
 from support.postgres_tools import pgbench_init
-from support.stock import StockPostgres
-from support.system import BoughSystem
 
 
 # --- branches
@@ -158,17 +156,12 @@ def main():
         options.rounds, options.seconds, options.big_scale = 1, 2, 10
     report = Report("first_look", options)
     print(report.data["machine"], flush=True)
-    scratch, systems, servers = ScratchDirectory("bench"), [], []
     # Stock at its durable defaults, with the compute's shared_buffers.
     settings = {"shared_buffers": "128MB", "max_wal_size": "4GB"}
-    try:
+    with Servers("bench") as servers:
         pairs = {}
         for scale in (0, options.big_scale):
-            system = BoughSystem(scratch.make(f"b{len(systems)}"))
-            systems.append(system)
-            system.up()
-            stock = StockPostgres(scratch.make(f"p{len(servers)}"), settings=settings).start()
-            servers.append(stock)
+            system, stock = servers.bough(), servers.stock(settings)
             theirs, ours = load(system, stock, scale)
             size = system.value("select pg_database_size(current_database())") / 1e6
             label = f"{size:.0f} MB" if size < 1000 else f"{size / 1000:.1f} GB"
@@ -184,22 +177,14 @@ def main():
         for system, stock in pairs.values():
             system.cli("down")
             stock.stop()
-        system, stock = BoughSystem(scratch.make("b")), StockPostgres(scratch.make("p"), settings=settings).start()
-        systems.append(system), servers.append(stock)
-        system.up()
+        system, stock = servers.bough(), servers.stock(settings)
         load(system, stock, 10)
         for server_url in (stock.url("bench"), system.url()):
             with psycopg.connect(server_url, autocommit=True) as connection:
                 connection.execute("vacuum analyze")
-        measure_pgbench(report, scratch, {"stock": (stock.url("bench"), stock.data_dir), "bough": (system.url(), system.data_dir)},
+        measure_pgbench(report, servers.scratch, {"stock": (stock.url("bench"), stock.data_dir), "bough": (system.url(), system.data_dir)},
                         options.rounds, options.seconds)
         report.write(markdown(report))
-    finally:
-        for system in systems:
-            system.destroy()
-        for stock in servers:
-            stock.stop()
-        scratch.remove()
 
 
 if __name__ == "__main__":

@@ -7,9 +7,6 @@
 // rounds: copying a page in memory, RocksDB's Get of a page, and a message and a page back and forth between two threads with nothing in
 // between.
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <ctime>
 #include <map>
 #include <random>
 #include <stdexcept>
@@ -20,8 +17,8 @@
 #include <rocksdb/db.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <CLI/CLI.hpp>
 
+#include "bench/figures.hpp"
 #include "files/files.hpp"
 #include "pageserver/page_service/page_service.hpp"
 #include "pageserver/redo/testing/pool_under_test.hpp"
@@ -33,17 +30,12 @@ namespace bough::pageserver {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
+using bench::Clock;
+using bench::cpu_seconds;
+using bench::median;
+using bench::seconds;
 using testing::must;
 
-constexpr const char* kSettings = R"(
-full_page_writes = off
-max_wal_size = 64GB
-checkpoint_timeout = 1h
-autovacuum = off
-synchronous_commit = off
-shared_buffers = 1GB
-)";
 constexpr std::size_t kInFlight = 16;
 constexpr std::size_t kRequestBytes = sizeof(BoughFrameHeader) + sizeof(BoughGetPages);
 constexpr std::size_t kReplyBytes = sizeof(BoughFrameHeader) + sizeof(BoughPages) + pg::kPageBytes;
@@ -63,18 +55,6 @@ struct Kind {
     pg::RelationFork fork = {};
     std::uint32_t blocks = 0;
 };
-
-double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
-double cpu_seconds(clockid_t clock) {
-    timespec now{};
-    ::clock_gettime(clock, &now);
-    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
-}
-
-double median(std::vector<double> values) {
-    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-    return values[values.size() / 2];
-}
 
 // A row on each page is updated, `times` times, in statements of one transaction.
 std::string updates(const std::string& table, unsigned times) {
@@ -189,7 +169,7 @@ private:
     StoreResources resources_;
     std::unique_ptr<Projects> projects_;
     testing::PoolUnderTest pool_;
-    testing::PoolRedo redo_;
+    PooledRedo redo_;
     PageReaderMetrics metrics_;
     PageReader reader_;
     net::Address address_;
@@ -276,7 +256,7 @@ private:
 };
 
 void run(const Options& options) {
-    pg::testing::StockServer server(kSettings);
+    pg::testing::StockServer server(bench::kLoggingServer);
     const fs::path initial = server.root() / "initial", killed = server.root() / "killed", data = server.root() / "pageserver";
     server.start();
     make_tables(server, options.pages);
@@ -341,16 +321,9 @@ void run(const Options& options) {
 
 int main(int argc, char** argv) {
     bough::pageserver::Options options;
-    CLI::App app{"what single pages cost, by their history"};
+    CLI::App app{"what single pages cost, by their history", "getpage_bench"};
     app.add_option("--pages", options.pages, "of each kind")->capture_default_str()->check(CLI::Range(100, 1'000'000));
     app.add_option("--requests", options.requests, "of each kind and round")->capture_default_str()->check(CLI::Range(100, 10'000'000));
     app.add_option("--rounds", options.rounds)->capture_default_str()->check(CLI::Range(1, 100));
-    CLI11_PARSE(app, argc, argv);
-    try {
-        bough::pageserver::run(options);
-    } catch (const std::exception& e) {
-        fmt::print(stderr, "getpage_bench: {}\n", e.what());
-        return 1;
-    }
-    return 0;
+    return bough::bench::run_bench(app, argc, argv, [&] { bough::pageserver::run(options); });
 }

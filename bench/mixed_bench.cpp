@@ -4,10 +4,7 @@
 // its socket, so many a second, without a page cache. In turns: while nothing else goes on, and while the same log is ingested into one new
 // branch after another as fast as it goes, which seals layers and compacts. The latency of a read counts from when it was due, so that
 // one that is late makes those behind it late, too.
-#include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <cstdio>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -15,8 +12,8 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <CLI/CLI.hpp>
 
+#include "bench/figures.hpp"
 #include "pageserver/page_service/page_service.hpp"
 #include "pageserver/redo/testing/pool_under_test.hpp"
 #include "pageserver/testing/page_client.hpp"
@@ -27,17 +24,10 @@ namespace bough::pageserver {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
+using bench::Clock;
+using bench::quantile;
+using bench::seconds;
 using testing::must;
-
-constexpr const char* kSettings = R"(
-full_page_writes = off
-max_wal_size = 64GB
-checkpoint_timeout = 1h
-autovacuum = off
-synchronous_commit = off
-shared_buffers = 1GB
-)";
 
 struct Options {
     unsigned scale = 10;
@@ -47,17 +37,9 @@ struct Options {
     unsigned rate = 500;   // reads a second
 };
 
-double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
-
-double quantile(std::vector<double> values, double q) {
-    const auto at = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
-    std::ranges::nth_element(values, at);
-    return *at;
-}
-
 class Bench {
 public:
-    explicit Bench(const Options& options) : options_(options), server_(kSettings) {
+    explicit Bench(const Options& options) : options_(options), server_(bench::kLoggingServer) {
         const fs::path initial = server_.root() / "initial", data = server_.root() / "pageserver";
         const std::string at = fmt::format("-h {} -U postgres postgres", server_.root().string());
         server_.start();
@@ -78,7 +60,7 @@ public:
         projects_ = must(Projects::open(data, resources_));
         project_ = must(projects_->project(*ProjectId::parse(testing::kStockProject)));
         pool_ = std::make_unique<testing::PoolUnderTest>(testing::control_file_of(initial), [](RedoPoolOptions& o) { o.engine = RedoEngine::both; });
-        redo_ = std::make_unique<testing::PoolRedo>(pool_->pool());
+        redo_ = std::make_unique<PooledRedo>(pool_->pool());
         reader_ = std::make_unique<PageReader>(*redo_, metrics_);
         begin_ = testing::stock_branch(*projects_)->ingested();
         read_at_ = ingest_another()->ingest_lsn();
@@ -146,7 +128,7 @@ private:
     std::unique_ptr<Projects> projects_;
     std::shared_ptr<Project> project_;
     std::unique_ptr<testing::PoolUnderTest> pool_;
-    std::unique_ptr<testing::PoolRedo> redo_;
+    std::unique_ptr<PooledRedo> redo_;
     PageReaderMetrics metrics_;
     std::unique_ptr<PageReader> reader_;
     std::unique_ptr<PageService> service_;
@@ -183,18 +165,11 @@ void run(const Options& options) {
 
 int main(int argc, char** argv) {
     bough::pageserver::Options options;
-    CLI::App app{"reads while ingest goes at full speed"};
+    CLI::App app{"reads while ingest goes at full speed", "mixed_bench"};
     app.add_option("--scale", options.scale, "of pgbench")->capture_default_str();
     app.add_option("--transactions", options.transactions, "of pgbench")->capture_default_str();
     app.add_option("--rounds", options.rounds)->capture_default_str()->check(CLI::Range(1, 100));
     app.add_option("--seconds", options.seconds, "of each turn")->capture_default_str()->check(CLI::Range(1, 3600));
     app.add_option("--rate", options.rate, "reads a second")->capture_default_str()->check(CLI::Range(1, 100'000));
-    CLI11_PARSE(app, argc, argv);
-    try {
-        bough::pageserver::run(options);
-    } catch (const std::exception& e) {
-        fmt::print(stderr, "mixed_bench: {}\n", e.what());
-        return 1;
-    }
-    return 0;
+    return bough::bench::run_bench(app, argc, argv, [&] { bough::pageserver::run(options); });
 }

@@ -13,12 +13,11 @@ import time
 
 from first_look import Api
 from measurement import Report, number, timed
+from servers import Servers
 
 from support import layout
-from support.account import ScratchDirectory
 from support.page_service import PageService, PageServiceError, lsn_value
 from support.postgres_tools import pgbench_init, start_pgbench
-from support.system import BoughSystem
 
 TABLESPACE = 1663
 MUST_MS = 1000
@@ -47,10 +46,8 @@ def main():
         options.scale, options.branches, options.rounds = 5, 20, 2
     report = Report("restart", options)
     print(report.data["machine"], flush=True)
-    scratch = ScratchDirectory("bench")
-    system = BoughSystem(scratch.make("b"))
-    try:
-        system.up()
+    with Servers("restart") as servers:
+        system = servers.bough()
         system.project = system.project_id()
         print(f"  pgbench -i -s {options.scale}: {timed(lambda: pgbench_init(system.url(), options.scale))[0] / 1000:.0f} s", flush=True)
         size = system.value("select pg_database_size(current_database())")
@@ -91,8 +88,6 @@ def main():
         lines += [f"| {row['work'].strip()} | {number(row['p50'])} ms | {number(row['max'])} ms | {row['n']} |" for row in report.data["rows"]]
         lines += ["", f"{'met' if worst <= MUST_MS else 'missed'}: {MUST_MS} ms at most, of the parent's page, in every round"]
         report.write("\n".join(lines) + "\n")
-    finally:
-        system.destroy()
 
 
 if __name__ == "__main__":

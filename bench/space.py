@@ -15,12 +15,9 @@ import time
 
 from first_look import load
 from measurement import BINDIR, Report, run_as_server
+from servers import Servers
 
 import psycopg
-
-from support.account import ScratchDirectory
-from support.stock import StockPostgres
-from support.system import BoughSystem
 
 PAGE = 8192
 
@@ -83,7 +80,7 @@ def touch_pages(system, name, share):
         rows = connection.execute("select count(*) from pgbench_accounts").fetchone()[0]
         pages = connection.execute("select pg_relation_size('pgbench_accounts') / 8192").fetchone()[0]
         step = max(1, int(rows / pages * share))
-        connection.execute("update pgbench_accounts set abalance = abalance + 1 where aid % %s = 0", [step])
+        connection.execute("update pgbench_accounts set abalance = abalance + 1 where aid %% %s = 0", [step])
     tip = system.tip(name)
     system.wait_ingested(name, tip, timeout=600)
     system.cli("compute", "stop", name)
@@ -108,12 +105,9 @@ def main():
         options.scale, options.branches, options.transactions = 4, 3, 8_000
     report = Report("space", options)
     print(report.data["machine"], flush=True)
-    scratch, system, stock = ScratchDirectory("space"), None, None
-    try:
-        archive = scratch.make("archive")
-        stock = StockPostgres(scratch.make("p"), settings=archiving(archive)).start()
-        system = BoughSystem(scratch.make("b"))
-        system.up()
+    with Servers("space") as servers:
+        archive = servers.scratch.make("archive")
+        system, stock = servers.bough(), servers.stock(archiving(archive))
         load(system, stock, options.scale)
         for url in (stock.url("bench"), system.url()):
             with psycopg.connect(url, autocommit=True) as connection:
@@ -173,12 +167,6 @@ def main():
         print(f"  logical size {logical / 1e6:,.1f} MB, stock's database {growth / 1e6:,.1f} MB")
         ratio(report, "left after history and branches went, against freshly loaded", stored.bytes(), fresh)
         report.write(markdown(report))
-    finally:
-        if system is not None:
-            system.destroy()
-        if stock is not None:
-            stock.stop()
-        scratch.remove()
 
 
 if __name__ == "__main__":

@@ -4,37 +4,30 @@
 #include <iostream>
 
 #include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <CLI/CLI.hpp>
 
 #include "files/files.hpp"
-#include "pageserver/branching/project_files.hpp"
+#include "pageserver/admin/file_checks.hpp"
 #include "pageserver/data_directory.hpp"
 
 namespace bough::pageserver {
 namespace {
 
-void say(boost::json::object line) { std::cout << boost::json::serialize(line) << std::endl; }
-
-boost::json::value message_of(const std::optional<Error>& damage) {
-    if (!damage) return nullptr;
-    return boost::json::value(damage->message);
-}
+void say(const boost::json::object& line) { std::cout << boost::json::serialize(line) << std::endl; }
 
 Result<bool> check_project(const ProjectId& id, const std::filesystem::path& directory) {
-    BOUGH_ASSIGN(const ProjectFiles project, list_project_files(directory));
-    boost::json::array files;
-    for (const StoreFile& file : project.files) files.push_back(boost::json::object{{"name", file.name}, {"bytes", file.bytes}});
-    say({{"project", id.str()}, {"files", std::move(files)}, {"damage", message_of(project.damage)}});
-    bool whole = !project.damage;
-    for (const StoreFile& file : project.files) {
-        const auto checked = check_project_file(directory, file.name);
-        if (!checked && checked.error().code != ErrorCode::corrupt) return checked.error();
-        std::optional<Error> damage;
-        if (!checked) damage = checked.error();
-        say({{"project", id.str()}, {"file", file.name}, {"damage", message_of(damage)}});
-        whole = whole && !damage;
+    BOUGH_ASSIGN(auto listing, list_files(directory));
+    listing["project"] = id.str();
+    say(listing);
+    bool whole = !tells_of_damage(listing);
+    for (const auto& file : listing.at("files").as_array()) {
+        const std::string name(file.as_object().at("name").as_string());
+        BOUGH_ASSIGN(auto checked, check_file(directory, name));
+        checked["project"] = id.str();
+        checked["file"] = name;
+        whole = whole && !tells_of_damage(checked);
+        say(checked);
     }
     return whole;
 }

@@ -16,7 +16,7 @@
 #include "pageserver/admin/admin_api.hpp"
 #include "pageserver/check_command.hpp"
 #include "pageserver/data_directory.hpp"
-#include "pageserver/redo/redo_pool.hpp"
+#include "pageserver/read/pooled_redo.hpp"
 
 namespace bough::pageserver {
 namespace {
@@ -38,15 +38,6 @@ struct Options {
     unsigned gc_interval_s = 60;
     unsigned close_after_s = 600;
     std::string log_level = "info";
-};
-
-class PooledRedo final : public PageRedo {
-public:
-    explicit PooledRedo(RedoPool& pool) : pool_(pool) {}
-    void apply_many(std::span<RedoJob> jobs) override { pool_.apply_many(jobs); }
-
-private:
-    RedoPool& pool_;
 };
 
 std::string random_id() {
@@ -144,8 +135,8 @@ Result<void> run(Options options, const sigset_t& signals) {
     garbage_options.round = std::min(garbage_options.round, garbage_options.cutoffs);
     GarbageCollector garbage(*projects, reader, garbage_metrics, garbage_options);
     std::atomic<bool> stopping = false;
-    AdminApi api({resources, options.data_dir / "projects", *projects, followers, garbage, reader, cluster, reader_metrics, service->metrics(), garbage_metrics, &pool->metrics(), stopping,
-                  random_id()});
+    AdminApi api({resources, options.data_dir / "projects", *projects, followers, garbage, reader, cluster, reader_metrics,
+                  service->metrics(), garbage_metrics, &pool->metrics(), stopping, random_id()});
     http::ServerOptions admin_options;
     admin_options.handler_threads = 24;  // several may wait for ingest
     BOUGH_ASSIGN(const auto admin,

@@ -1,7 +1,5 @@
 #include "control/branching/branching.hpp"
 
-#include <mutex>
-
 #include <spdlog/spdlog.h>
 
 #include "base/timestamp.hpp"
@@ -83,8 +81,7 @@ Result<void> Branching::erase_project(const ProjectRow& project) {
 
 Result<ProjectRow> Branching::set_restore_window(const ProjectRow& project, const RestoreWindow& window) {
     // One after another, or catalog and pageserver could be left with different ones.
-    static std::mutex changing;
-    const std::lock_guard lock(changing);
+    const std::lock_guard lock(restore_windows_);
     BOUGH_ASSIGN(auto row, catalog_.project(project.id.str()));
     if (row.state != RowState::ready) return Error{ErrorCode::failed_precondition, "project \"" + row.name + "\" is not ready", {}};
     BOUGH_TRY(pageserver_.set_restore_window(row.id, window.seconds, window.wal_bytes));

@@ -71,6 +71,7 @@ private:
     IngestCatchup& catchup_;
     Computes& computes_;
     std::uint16_t first_sql_port_;
+    std::mutex restore_windows_;                     // held while one is changed in catalog and pageserver
     std::vector<BranchRow> interrupted_branches_;    // recover()'s own
     std::vector<ProjectRow> interrupted_projects_;
     std::vector<SnapshotRow> interrupted_snapshots_;

@@ -21,6 +21,12 @@ Result<RowState> state_of(const json::object& from) {
     return Error{ErrorCode::corrupt, "unknown row state \"" + text + "\"", {}};
 }
 
+template <class Id>
+Result<Id> id_field(const json::object& from, std::string_view name) {
+    BOUGH_ASSIGN(auto text, json::string_field(from, name));
+    return Id::parse(text);
+}
+
 json::array names_array(const std::vector<std::string>& names) {
     json::array list;
     for (const auto& name : names) list.emplace_back(name);
@@ -98,10 +104,8 @@ json::object to_json(const ErrandRow& row) {
 
 Result<ErrandRow> errand_row(const json::object& from) {
     BOUGH_ASSIGN(auto safekeeper, json::string_field(from, "safekeeper"));
-    BOUGH_ASSIGN(auto project_text, json::string_field(from, "project"));
-    BOUGH_ASSIGN(auto project, ProjectId::parse(project_text));
-    BOUGH_ASSIGN(auto branch_text, json::string_field(from, "branch"));
-    BOUGH_ASSIGN(auto branch, BranchId::parse(branch_text));
+    BOUGH_ASSIGN(auto project, id_field<ProjectId>(from, "project"));
+    BOUGH_ASSIGN(auto branch, id_field<BranchId>(from, "branch"));
     BOUGH_ASSIGN(auto kind, json::string_field(from, "kind"));
     if (kind != "rest" && kind != "remove") return Error{ErrorCode::corrupt, "unknown kind of errand \"" + kind + "\"", {}};
     return ErrandRow{safekeeper, project, branch, kind == "rest" ? ErrandRow::Kind::rest : ErrandRow::Kind::remove};
@@ -119,12 +123,9 @@ json::object to_json(const SnapshotRow& row) {
 }
 
 Result<SnapshotRow> snapshot_row(const json::object& from) {
-    BOUGH_ASSIGN(auto id_text, json::string_field(from, "id"));
-    BOUGH_ASSIGN(auto id, SnapshotId::parse(id_text));
-    BOUGH_ASSIGN(auto project_text, json::string_field(from, "project"));
-    BOUGH_ASSIGN(auto project, ProjectId::parse(project_text));
-    BOUGH_ASSIGN(auto branch_text, json::string_field(from, "branch"));
-    BOUGH_ASSIGN(auto branch, BranchId::parse(branch_text));
+    BOUGH_ASSIGN(auto id, id_field<SnapshotId>(from, "id"));
+    BOUGH_ASSIGN(auto project, id_field<ProjectId>(from, "project"));
+    BOUGH_ASSIGN(auto branch, id_field<BranchId>(from, "branch"));
     BOUGH_ASSIGN(auto name, json::string_field(from, "name"));
     BOUGH_ASSIGN(auto lsn, json::lsn_field(from, "lsn"));
     BOUGH_ASSIGN(auto prev_lsn, json::lsn_field(from, "prev_lsn"));
@@ -134,10 +135,8 @@ Result<SnapshotRow> snapshot_row(const json::object& from) {
 }
 
 Result<ProjectRow> project_row(const json::object& from) {
-    BOUGH_ASSIGN(auto id_text, json::string_field(from, "id"));
-    BOUGH_ASSIGN(auto id, ProjectId::parse(id_text));
-    BOUGH_ASSIGN(auto branch_text, json::string_field(from, "default_branch"));
-    BOUGH_ASSIGN(auto default_branch, BranchId::parse(branch_text));
+    BOUGH_ASSIGN(auto id, id_field<ProjectId>(from, "id"));
+    BOUGH_ASSIGN(auto default_branch, id_field<BranchId>(from, "default_branch"));
     BOUGH_ASSIGN(auto name, json::string_field(from, "name"));
     BOUGH_ASSIGN(auto system_id, json::string_field(from, "system_id"));
     BOUGH_ASSIGN(auto created_at_us, json::unsigned_field(from, "created_at_us"));
@@ -160,12 +159,9 @@ Result<ProjectRow> project_row(const json::object& from) {
 }
 
 Result<BranchRow> branch_row(const json::object& from) {
-    BOUGH_ASSIGN(auto id_text, json::string_field(from, "id"));
-    BOUGH_ASSIGN(auto id, BranchId::parse(id_text));
-    BOUGH_ASSIGN(auto project_text, json::string_field(from, "project"));
-    BOUGH_ASSIGN(auto project, ProjectId::parse(project_text));
-    BOUGH_ASSIGN(auto endpoint_text, json::string_field(from, "endpoint"));
-    BOUGH_ASSIGN(auto endpoint, EndpointId::parse(endpoint_text));
+    BOUGH_ASSIGN(auto id, id_field<BranchId>(from, "id"));
+    BOUGH_ASSIGN(auto project, id_field<ProjectId>(from, "project"));
+    BOUGH_ASSIGN(auto endpoint, id_field<EndpointId>(from, "endpoint"));
     BOUGH_ASSIGN(auto name, json::string_field(from, "name"));
     BOUGH_ASSIGN(auto parent_text, json::string_field_or(from, "parent", ""));
     std::optional<BranchId> parent;

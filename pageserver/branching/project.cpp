@@ -170,11 +170,15 @@ Result<void> Project::delete_branch(const BranchId& id) {
         for (const auto& [other_id, other] : branches_)
             if (other.get() == doomed->parent()) publish_kept(*other, other->cutoff());
     }
-    // From here on the branch is gone whatever happens; its bytes go with finish_erasures(), also after a crash.
+    // From here on the branch is gone whatever happens; its bytes go with finish_erasures().
     const Result<void> erased = store_->erase_branch(doomed->number());
-    if (!erased)
+    (void)store_->take_long_chains(doomed->number());
+    if (!erased) {
+        // The row stays, and so it is tried again when the project is opened next.
         spdlog::warn("branch {}: could not erase the versions of the deleted branch now: {}", doomed->name(),
                      erased.error().to_string());
+        return {};
+    }
     const std::lock_guard lock(mutex_);
     erasing_.insert(doomed->number());
     return {};

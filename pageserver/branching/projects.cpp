@@ -133,11 +133,15 @@ Result<std::shared_ptr<Projects::Slot>> Projects::slot(const ProjectId& id) cons
     return found->second;
 }
 
-Result<std::shared_ptr<Project>> Projects::project(const ProjectId& id) {
+Result<std::shared_ptr<Project>> Projects::project(const ProjectId& id) { return open_project(id, true); }
+
+Result<std::shared_ptr<Project>> Projects::look_at(const ProjectId& id) { return open_project(id, false); }
+
+Result<std::shared_ptr<Project>> Projects::open_project(const ProjectId& id, bool used) {
     BOUGH_ASSIGN(const auto found, slot(id));
     const std::lock_guard opening(found->opening);
     if (found->removed) return no_such_project(id);
-    found->last_use = std::chrono::steady_clock::now();
+    if (used) found->last_use = std::chrono::steady_clock::now();
     if (found->project == nullptr) {
         BOUGH_ASSIGN(found->project, Project::open(id, directory_of(id), resources_));
     }

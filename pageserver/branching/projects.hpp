@@ -32,6 +32,8 @@ public:
 
     // not_found, or what hindered opening it.
     Result<std::shared_ptr<Project>> project(const ProjectId& id);
+    // The same, but it does not count as use: opened for this only, the project is closed again soon.
+    Result<std::shared_ptr<Project>> look_at(const ProjectId& id);
     Result<std::shared_ptr<Branch>> branch(const ProjectId& project, const BranchId& branch);
     // nullptr when it is not open just now; does not open it, and does not count as use.
     std::shared_ptr<Project> project_if_open(const ProjectId& id) const;
@@ -61,6 +63,7 @@ private:
     std::filesystem::path directory_of(const ProjectId& id) const;
     std::filesystem::path scratch_directory(const ProjectId& id) const;
     Result<std::shared_ptr<Slot>> slot(const ProjectId& id) const;
+    Result<std::shared_ptr<Project>> open_project(const ProjectId& id, bool used);
     void flush_in_background(const std::stop_token& stop);
 
     const std::filesystem::path data_directory_;

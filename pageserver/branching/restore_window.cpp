@@ -38,7 +38,11 @@ Result<Lsn> cutoff_for(const Branch& branch, const RestoreWindow& window, std::i
     Lsn cutoff = last.value_or(start);
     if (window.bytes > 0) cutoff = std::min(cutoff, window.bytes < end - start ? Lsn{end.value - window.bytes} : start);
     // Above what is durable a crash takes versions away, and the branch goes on from there: it must be readable there.
-    return std::max(start, std::min(cutoff, branch.store().durable_lsn(branch.number())));
+    cutoff = std::min(cutoff, branch.store().durable_lsn(branch.number()));
+    if (cutoff <= start) return start;
+    // A commit's end, so that the oldest place is one that can be asked for.
+    BOUGH_ASSIGN(const auto commit, last_commit_below(branch, cutoff));
+    return commit.value_or(start);
 }
 
 Error before_the_window(const Branch& branch, const std::string& asked) {

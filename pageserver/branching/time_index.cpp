@@ -64,6 +64,13 @@ Result<std::optional<IndexedCommit>> first_commit_after(Cursor& cursor, const Br
 }
 }  // namespace
 
+Result<std::optional<Lsn>> last_commit_below(const Branch& branch, Lsn at) {
+    Cursor cursor = branch.store().cursor();
+    BOUGH_ASSIGN(const auto found, newest_commit(cursor, branch, at));
+    if (!found) return std::optional<Lsn>{};
+    return std::optional{found->lsn};
+}
+
 Result<std::optional<Lsn>> last_commit_by(const Branch& branch, std::int64_t time) {
     Cursor cursor = branch.store().cursor();
     BOUGH_ASSIGN(const auto later, first_commit_after(cursor, branch, time, branch.row().start.lsn));

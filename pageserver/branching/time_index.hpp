@@ -17,6 +17,9 @@ namespace bough::pageserver {
 // The latest commit time in the history of the branch up to `at`; for a branch without commits, when its root was made.
 Result<std::int64_t> latest_commit_time(const Branch& branch, Lsn at);
 
+// The end of the branch's own newest commit, of those that count, at or below `at`; nullopt: it has none.
+Result<std::optional<Lsn>> last_commit_below(const Branch& branch, Lsn at);
+
 // The end of the branch's own last commit, of those that count, at or before `time`; nullopt: it has none.
 Result<std::optional<Lsn>> last_commit_by(const Branch& branch, std::int64_t time);
 

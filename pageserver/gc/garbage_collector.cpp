@@ -46,7 +46,9 @@ void GarbageCollector::run(const std::stop_token& stop) {
             next_sleeping = Clock::now() + options_.sleeping;
             for (const ProjectId& id : projects_.ids()) {
                 if (stop.stop_requested()) return;
-                if (const auto project = projects_.project(id)) visit(**project, true);
+                if (const auto project = projects_.look_at(id)) visit(**project, true);
+                // Those nobody has used since the start, which are most of them, are not left open until the round is over.
+                projects_.close_idle({});
             }
             continue;
         }

@@ -1,4 +1,5 @@
 // Restore window, snapshots, deletion and closing, by themselves; gc/store_model_test.cpp mixes them.
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -96,10 +97,25 @@ TEST_F(GarbageCollectorTest, history_behind_the_window_goes_and_what_it_took_com
 TEST_F(GarbageCollectorTest, a_window_of_bytes_keeps_more_than_the_time_says) {
     write_images(20, 1);
     const RestoreWindow window{0s, 500};
-    EXPECT_EQ(*cutoff_for(*root(), window, now_in_postgres_time()), Lsn{positions_.back().lsn.value - 500});
+    // At the newest commit that leaves so much: a place that a branch can begin at.
+    const auto kept = std::ranges::find_if(positions_, [&](const LogPosition& p) { return p.lsn > Lsn{positions_.back().lsn.value - 500}; });
+    ASSERT_NE(kept, positions_.begin());
+    EXPECT_EQ(*cutoff_for(*root(), window, now_in_postgres_time()), std::prev(kept)->lsn);
     EXPECT_EQ(*cutoff_for(*root(), {0s, 0}, now_in_postgres_time()), positions_.back().lsn);
     EXPECT_EQ(*cutoff_for(*root(), {0s, 1 << 20}, now_in_postgres_time()), kScriptStart.lsn);
     EXPECT_EQ(*cutoff_for(*root(), kForEver, now_in_postgres_time()), kScriptStart.lsn);
+}
+
+TEST_F(GarbageCollectorTest, a_cutoff_by_a_window_that_was_changed_meanwhile_is_not_raised) {
+    write_images(10, 1);
+    ASSERT_TRUE(project_->set_restore_window({24h, 0}).has_value());
+    const std::map<BranchNumber, Lsn> wanted = {{root()->number(), positions_[6].lsn}};
+    const auto none = project_->raise_cutoffs(wanted, RestoreWindow{0s, 0});
+    ASSERT_TRUE(none.has_value());
+    EXPECT_TRUE(none->empty());
+    EXPECT_EQ(root()->cutoff(), kScriptStart.lsn);
+    EXPECT_EQ(project_->raise_cutoffs(wanted, RestoreWindow{24h, 0})->size(), 1u);
+    EXPECT_EQ(root()->cutoff(), positions_[6].lsn);
 }
 
 TEST_F(GarbageCollectorTest, the_cutoff_stays_within_what_is_durable) {
@@ -334,6 +350,10 @@ TEST_F(GarbageCollectorTest, a_project_that_nobody_holds_is_closed_and_opens_aga
     EXPECT_EQ(projects_->close_idle(later()), 1u);
     EXPECT_TRUE(projects_->opened().empty());
     EXPECT_EQ(projects_->project_if_open(*ProjectId::parse("p")), nullptr);
+    // To look at it is no use.
+    EXPECT_TRUE(projects_->look_at(*ProjectId::parse("p")).has_value());
+    EXPECT_EQ(projects_->close_idle(std::chrono::steady_clock::now() - 1h), 0u) << "it was used within the hour";
+    EXPECT_EQ(projects_->close_idle(later()), 1u);
     const auto again = projects_->branch(*ProjectId::parse("p"), branch_id("b0"));
     ASSERT_TRUE(again.has_value()) << again.error().to_string();
     EXPECT_EQ((*again)->ingest_lsn(), positions_.back().lsn) << "what was written last was flushed";

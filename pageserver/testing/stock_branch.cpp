@@ -1,6 +1,7 @@
 #include "pageserver/testing/stock_branch.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "files/files.hpp"
 #include "pageserver/import/import_cluster.hpp"
@@ -79,7 +80,7 @@ void make_stock_branch(const fs::path& initial, const fs::path& killed, Lsn end,
     import_stock_cluster(initial, data, resources);
     const auto projects = must(Projects::open(data, resources));
     PoolUnderTest pool(control_file_of(initial), [](RedoPoolOptions& o) { o.engine = RedoEngine::both; });
-    PoolRedo redo(pool.pool());
+    PooledRedo redo(pool.pool());
     PageReaderMetrics metrics;
     PageReader reader(redo, metrics);
     const auto branch = stock_branch(*projects);

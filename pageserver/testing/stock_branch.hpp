@@ -3,33 +3,17 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <stdexcept>
-#include <utility>
 #include <vector>
 
 #include "bough/error.hpp"
 #include "bough/lsn.hpp"
 #include "pageserver/branching/projects.hpp"
 #include "pageserver/read/page_reader.hpp"
-#include "pageserver/redo/redo_pool.hpp"
+#include "pageserver/read/pooled_redo.hpp"
+#include "pageserver/testing/must.hpp"
 #include "pg/testing/stock_server.hpp"
 
 namespace bough::pageserver::testing {
-
-template <class T>
-T must(Result<T> result) {
-    if (!result) throw std::runtime_error(result.error().to_string());
-    if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
-
-class PoolRedo final : public PageRedo {
-public:
-    explicit PoolRedo(RedoPool& pool) : pool_(pool) {}
-    void apply_many(std::span<RedoJob> jobs) override { pool_.apply_many(jobs); }
-
-private:
-    RedoPool& pool_;
-};
 
 // The control file of a cluster's directory, as redo pools want it.
 std::vector<std::byte> control_file_of(const std::filesystem::path& cluster);

@@ -298,6 +298,27 @@ def begin(pg, members, standbys="ANY 1 (bough_sk1)", options=""):
     return branch
 
 
+def announce(safekeeper, branch, durable):
+    """The pageserver has everything up to there."""
+    return safekeeper.call("POST", safekeeper.branch(branch) + "/durable", {"durable_lsn": lsn_text(durable)})
+
+
+def log_begin(safekeeper, branch):
+    return lsn(safekeeper.position(branch)["begin_lsn"])
+
+
+def dropped_to(safekeeper, branch, segment_of):
+    """Waits until the log begins in the segment of that LSN, or later; where it does then."""
+    wait_until(lambda: log_begin(safekeeper, branch) // SEGMENT_BYTES >= segment_of // SEGMENT_BYTES,
+               what=f"{safekeeper.name} to drop what is below {lsn_text(segment_of)}")
+    wait_until(lambda: segments(safekeeper, branch)[0] == segment_name(log_begin(safekeeper, branch)), what="the files to go")
+    return log_begin(safekeeper, branch)
+
+
+def segments(safekeeper, branch):
+    return sorted(f.name for f in safekeeper.branch_dir(branch).iterdir() if len(f.name) == 24)
+
+
 def write_ledger(pg, acknowledged, stop):
     """Commits one transaction after another and notes what was acknowledged, until the server goes or `stop` is set."""
     import psycopg

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from support import (BINDIR, SEGMENT_BYTES, AdminError, begin, committed_xids, elect, lsn, lsn_text, segment_name, wait_until,
-                     waldump, write_ledger)
+from support import (BINDIR, SEGMENT_BYTES, AdminError, announce, begin, committed_xids, dropped_to, elect, log_begin, lsn, lsn_text,
+                     segment_name, segments, wait_until, waldump, write_ledger)
 
 QUORUM = "ANY 2 (bough_sk1, bough_sk2, bough_sk3)"
 SETTLING = 1.0  # several rounds of the housekeeper
@@ -25,25 +25,6 @@ def write_segments(pg, count):
 
 def committed(safekeeper, branch, end):
     wait_until(lambda: lsn(safekeeper.position(branch)["commit_lsn"]) >= end, what=f"{safekeeper.name} to reach {lsn_text(end)}")
-
-
-def announce(safekeeper, branch, durable):
-    return safekeeper.call("POST", safekeeper.branch(branch) + "/durable", {"durable_lsn": lsn_text(durable)})
-
-
-def log_begin(safekeeper, branch):
-    return lsn(safekeeper.position(branch)["begin_lsn"])
-
-
-def dropped_to(safekeeper, branch, segment_of):
-    wait_until(lambda: log_begin(safekeeper, branch) // SEGMENT_BYTES >= segment_of // SEGMENT_BYTES,
-               what=f"{safekeeper.name} to drop what is below {lsn_text(segment_of)}")
-    wait_until(lambda: segments(safekeeper, branch)[0] == segment_name(log_begin(safekeeper, branch)), what="the files to go")
-    return log_begin(safekeeper, branch)
-
-
-def segments(safekeeper, branch):
-    return sorted(f.name for f in safekeeper.branch_dir(branch).iterdir() if len(f.name) == 24)
 
 
 def leave_behind(pg, members, branch, segments_on=5):

@@ -1,4 +1,5 @@
 """A safekeeper that asks for it is sent a little WAL only when it has answered what came before: less is woken, nothing is left lying."""
+import os
 import select
 import threading
 import time
@@ -143,6 +144,25 @@ def test_no_commit_that_waits_for_the_receiver_is_forgotten(writing):
     answering.join()
     assert not failures and not stuck
     assert len(slowest) == count and max(slowest) < AT_ONCE
+
+
+def cpu_seconds(pid):
+    with open(f'/proc/{pid}/stat', encoding='utf-8') as stat:
+        fields = stat.read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def test_a_walsender_whose_receiver_does_not_read_sleeps(writing):
+    compute, cursor = writing
+    receiver = settled(Receiver(compute))  # and never receives again
+    walsender = compute.value('SELECT pid FROM pg_stat_replication')
+    # More than its socket takes.
+    cursor.execute("INSERT INTO written SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i")
+    time.sleep(1)
+    before = cpu_seconds(walsender)
+    time.sleep(2)
+    assert cpu_seconds(walsender) - before < 0.5
+    receiver.connection.close()
 
 
 def test_the_compute_stops_while_an_answer_is_outstanding(writing):

@@ -9,7 +9,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -18,8 +17,8 @@
 
 #include <fmt/format.h>
 #include <unistd.h>
-#include <CLI/CLI.hpp>
 
+#include "bench/figures.hpp"
 #include "base/crc32c.hpp"
 #include "pageserver/branching/state.hpp"
 #include "pageserver/redo/testing/pool_under_test.hpp"
@@ -30,35 +29,20 @@ namespace bough::pageserver {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
+using bench::Clock;
+using bench::cpu_seconds;
+using bench::median;
+using bench::seconds;
 using testing::must;
 
 constexpr std::size_t kPagesPerRead = 64;
 constexpr unsigned kThreads = 2;
-
-constexpr const char* kSettings = R"(
-full_page_writes = off
-max_wal_size = 64GB
-checkpoint_timeout = 1h
-autovacuum = off
-synchronous_commit = off
-shared_buffers = 1GB
-log_min_messages = log
-)";
 
 struct Options {
     unsigned scale = 20;
     unsigned transactions = 100'000;
     unsigned rounds = 5;
 };
-
-double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
-double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
-
-double median(std::vector<double> values) {
-    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-    return values[values.size() / 2];
-}
 
 struct Pass {
     double wall = 0, cpu = 0;
@@ -130,7 +114,7 @@ Materialised materialise(const Branch& branch, PageReader& reader, const testing
 }
 
 void run(const Options& options) {
-    pg::testing::StockServer server(kSettings);
+    pg::testing::StockServer server(bench::kLoggingServer);
     const fs::path initial = server.root() / "initial", killed = server.root() / "killed", data = server.root() / "pageserver";
     testing::keep_as_initial(server, initial);
     server.start();
@@ -165,7 +149,7 @@ void run(const Options& options) {
             const auto projects = must(Projects::open(copy, resources));
             const auto branch = testing::stock_branch(*projects);
             testing::PoolUnderTest pool(control, [&](RedoPoolOptions& o) { o.engine = engine.engine; });
-            testing::PoolRedo redo(pool.pool());
+            PooledRedo redo(pool.pool());
             PageReaderMetrics metrics;
             PageReader reader(redo, metrics);
             const Materialised made = materialise(*branch, reader, pool);
@@ -190,16 +174,9 @@ void run(const Options& options) {
 
 int main(int argc, char** argv) {
     bough::pageserver::Options options;
-    CLI::App app{"every page at the end of a log, beside stock crash recovery"};
+    CLI::App app{"every page at the end of a log, beside stock crash recovery", "materialise_bench"};
     app.add_option("--scale", options.scale, "of pgbench")->capture_default_str();
     app.add_option("--transactions", options.transactions, "of pgbench")->capture_default_str();
     app.add_option("--rounds", options.rounds)->capture_default_str()->check(CLI::Range(1, 100));
-    CLI11_PARSE(app, argc, argv);
-    try {
-        bough::pageserver::run(options);
-    } catch (const std::exception& e) {
-        fmt::print(stderr, "materialise_bench: {}\n", e.what());
-        return 1;
-    }
-    return 0;
+    return bough::bench::run_bench(app, argc, argv, [&] { bough::pageserver::run(options); });
 }
