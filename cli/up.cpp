@@ -1,9 +1,11 @@
 // bough up
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -54,10 +56,13 @@ Result<void> check_postgres(const std::string& bindir) {
 Result<void> check_postgres_version(const std::string& bindir) {
     std::unique_ptr<FILE, int (*)(FILE*)> output(::popen(("'" + bindir + "/postgres' --version 2>&1").c_str(), "r"), ::pclose);
     char line[200] = {};
-    if (output && std::fgets(line, sizeof line, output.get()) && std::string_view(line).find("(PostgreSQL) 15.") != std::string_view::npos) return {};
+    if (output && std::fgets(line, sizeof line, output.get()) &&
+        std::string_view(line).find("(PostgreSQL) 15.") != std::string_view::npos)
+        return {};
     std::string said(line);
     while (!said.empty() && said.back() == '\n') said.pop_back();
-    return Error{ErrorCode::unsupported, bindir + "/postgres is not PostgreSQL 15: it says \"" + said + "\"", "name the directory of version 15 with --pg-bindir"};
+    return Error{ErrorCode::unsupported, bindir + "/postgres is not PostgreSQL 15: it says \"" + said + "\"",
+                 "name the directory of version 15 with --pg-bindir"};
 }
 
 // A directory that somebody uses for something else is not ours to fill.
@@ -68,8 +73,11 @@ Result<void> check_empty_or_ours(const SystemFiles& files) {
     for (const auto& entry : std::filesystem::directory_iterator(files.root(), failed)) {
         // What a first start that was interrupted leaves, and what a file system has at its root.
         auto name = entry.path().filename().string();
-        if (name == "supervisor.lock" || name == "log" || name == "run" || name == "computes" || name == "bough.json.new" || name == "lost+found") continue;
-        return Error{ErrorCode::failed_precondition, files.root().string() + " is not empty and is no data directory of Bough", "choose another --data-dir"};
+        if (name == "supervisor.lock" || name == "log" || name == "run" || name == "computes" || name == "bough.json.new" ||
+            name == "lost+found")
+            continue;
+        return Error{ErrorCode::failed_precondition, files.root().string() + " is not empty and is no data directory of Bough",
+                     "choose another --data-dir"};
     }
     if (failed) return io_error("cannot read " + files.root().string(), failed.value());
     return {};
@@ -102,14 +110,15 @@ Result<SystemSettings> settle(const SystemFiles& files, const UpOptions& options
     if (options.wal_keep_bytes) wanted.wal_keep_bytes = *options.wal_keep_bytes;
     if (stored && wanted.safekeepers != stored->safekeepers) {
         return Error{ErrorCode::failed_precondition,
-                     "the system in " + files.root().string() + " has " + std::to_string(stored->safekeepers.size()) + " safekeeper(s), not " +
-                         std::to_string(wanted.safekeepers.size()),
+                     "the system in " + files.root().string() + " has " + std::to_string(stored->safekeepers.size()) +
+                         " safekeeper(s), not " + std::to_string(wanted.safekeepers.size()),
                      "the number is chosen when a system is first started; `bough safekeeper` changes it while it runs"};
     }
     if (running && stored && wanted != *stored) {
         auto status = read_supervisor_status(files);
         return Error{ErrorCode::failed_precondition,
-                     files.root().string() + " is in use by another `bough up`" + (status ? " (pid " + std::to_string(status->pid) + ")" : "") + " with other settings",
+                     files.root().string() + " is in use by another `bough up`" +
+                         (status ? " (pid " + std::to_string(status->pid) + ")" : "") + " with other settings",
                      "`bough down` stops it"};
     }
     return wanted;
@@ -130,11 +139,13 @@ Result<void> wait_until_ready(const SystemFiles& files, const std::vector<Daemon
             auto status = read_supervisor_status(files);
             bool failing = false;
             if (status)
-                for (const auto& daemon : status->daemons) failing = failing || (daemon.name == command.name && daemon.restarts >= 3);
+                for (const auto& daemon : status->daemons)
+                    failing = failing || (daemon.name == command.name && daemon.restarts >= 3);
             bool supervisor_ended = supervisor > 0 && ::waitpid(supervisor, nullptr, WNOHANG) == supervisor;
             if (failing || supervisor_ended || std::chrono::steady_clock::now() > deadline) {
                 auto log = files.log_directory() / ((supervisor_ended ? "supervisor" : command.name) + ".log");
-                return Error{ErrorCode::unavailable, command.name + " does not start; its log ends with:\n" + tail_of(log), "see " + log.string()};
+                return Error{ErrorCode::unavailable, command.name + " does not start; its log ends with:\n" + tail_of(log),
+                             "see " + log.string()};
             }
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
         }
@@ -157,9 +168,10 @@ Result<void> introduce(const CommonOptions& common, const SystemSettings& settin
     BOUGH_ASSIGN(auto url, connection_string(api, first, "", false));
     auto api_url = "http://127.0.0.1:" + std::to_string(settings.api_port);
     if (common.json) {
-        std::cout << boost::json::serialize(boost::json::object{
-                         {"data_dir", common.data_dir}, {"api", api_url}, {"project", project_id}, {"branch", "main"}, {"url", url}})
-                  << "\n";
+        std::cout
+            << boost::json::serialize(boost::json::object{
+                   {"data_dir", common.data_dir}, {"api", api_url}, {"project", project_id}, {"branch", "main"}, {"url", url}})
+            << "\n";
         return {};
     }
     auto self = std::filesystem::read_symlink("/proc/self/exe").string();
@@ -170,6 +182,16 @@ Result<void> introduce(const CommonOptions& common, const SystemSettings& settin
               << "connect:    " << self << " psql dev" << here << "\n"
               << "stop:       " << self << " down" << here << "\n";
     return {};
+}
+
+// The daemons may have as many files open as the units of packaging/systemd give them, as far as whoever starts them may decide that: a
+// login's usual 1,024 are few for the open projects' stores.
+void allow_open_files() {
+    constexpr rlim_t kOpenFiles = 65536;
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kOpenFiles) return;
+    limit.rlim_cur = std::min(limit.rlim_max, kOpenFiles);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // In the child: the supervisor's process, detached from the terminal unless in the foreground.
@@ -184,10 +206,12 @@ Result<void> introduce(const CommonOptions& common, const SystemSettings& settin
         ::dup2(log, 2);
     }
     if (::chdir("/") != 0) ::_exit(1);
+    allow_open_files();
     auto pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(lock.descriptor(), 0) != 0 || ::pwrite(lock.descriptor(), pid.data(), pid.size(), 0) < 0) ::_exit(1);
     // What changes later are the safekeepers; the rest stays as this command was given it.
-    ::_exit(supervise(files, commands, [&](const SystemSettings& changed) { return daemon_commands(files, changed, programs, bindir); }));
+    ::_exit(supervise(files, commands,
+                      [&](const SystemSettings& changed) { return daemon_commands(files, changed, programs, bindir); }));
 }
 
 int stay_in_foreground(pid_t supervisor, const sigset_t& signals) {
@@ -215,12 +239,14 @@ Result<int> up(const CommonOptions& common, const UpOptions& options) {
     BOUGH_ASSIGN(auto settings, settle(files, options, running));
     auto programs = std::filesystem::read_symlink("/proc/self/exe").parent_path();
     auto commands = daemon_commands(files, settings, programs, bindir);
-    for (const auto& command : commands) BOUGH_TRY(net::Address::parse(command.admin));  // a path too long for a socket is said now
+    for (const auto& command : commands)
+        BOUGH_TRY(net::Address::parse(command.admin));  // a path too long for a socket is said now
     if (running) {
         if (options.foreground) {
             auto status = read_supervisor_status(files);
             return Error{ErrorCode::failed_precondition,
-                         files.root().string() + " is in use by another `bough up`" + (status ? " (pid " + std::to_string(status->pid) + ")" : ""),
+                         files.root().string() + " is in use by another `bough up`" +
+                             (status ? " (pid " + std::to_string(status->pid) + ")" : ""),
                          "`bough down` stops it"};
         }
         BOUGH_TRY(wait_until_ready(files, commands, 0));
@@ -230,7 +256,8 @@ Result<int> up(const CommonOptions& common, const UpOptions& options) {
     BOUGH_ASSIGN(auto lock, files::Lock::take(files.lock()));
     end_left_daemons(files);
     BOUGH_TRY(check_port_free(settings.api_port, "--api-port"));
-    for (const auto& directory : {files.log_directory(), files.run_directory(), files.computes()}) BOUGH_TRY(files::make_directories(directory));
+    for (const auto& directory : {files.log_directory(), files.run_directory(), files.computes()})
+        BOUGH_TRY(files::make_directories(directory));
     BOUGH_TRY(files.write_settings(settings));
 
     sigset_t signals;
@@ -256,12 +283,22 @@ Result<int> up(const CommonOptions& common, const UpOptions& options) {
 
 void add_up(CLI::App& app, CommonOptions& common, Action& action) {
     auto options = std::make_shared<UpOptions>();
-    auto* verb = app.add_subcommand("up", "Start a system on this machine, with a first project, and print a connection string. Does nothing to one that runs");
-    verb->add_option("--safekeepers", options->safekeepers, "1 or 3; chosen at the first start (default: 1). `bough safekeeper` changes it later")->check(CLI::IsMember({1, 3}));
-    verb->add_option("--api-port", options->api_port, "Port of the HTTP API on 127.0.0.1 (default: 8432)")->check(CLI::Range(1, 65535));
-    verb->add_option("--sql-port", options->sql_port, "First SQL port on 127.0.0.1; each branch has the next free one (default: 55432)")->check(CLI::Range(1024, 65535));
-    verb->add_option("--wal-keep-size", options->wal_keep_bytes, "How much WAL of each branch safekeepers keep although nothing of Bough needs it, such as 1GB (default: 0)")->transform(CLI::AsSizeValue(false));
-    verb->add_option("--pg-bindir", options->bindir, "Directory of Postgres 15's programs (default: $BOUGH_PG_BINDIR, else Debian's)");
+    auto* verb = app.add_subcommand(
+        "up",
+        "Start a system on this machine, with a first project, and print a connection string. Does nothing to one that runs");
+    verb->add_option("--safekeepers", options->safekeepers,
+                     "1 or 3; chosen at the first start (default: 1). `bough safekeeper` changes it later")
+        ->check(CLI::IsMember({1, 3}));
+    verb->add_option("--api-port", options->api_port, "Port of the HTTP API on 127.0.0.1 (default: 8432)")
+        ->check(CLI::Range(1, 65535));
+    verb->add_option("--sql-port", options->sql_port,
+                     "First SQL port on 127.0.0.1; each branch has the next free one (default: 55432)")
+        ->check(CLI::Range(1024, 65535));
+    verb->add_option("--wal-keep-size", options->wal_keep_bytes,
+                     "How much WAL of each branch safekeepers keep although nothing of Bough needs it, such as 1GB (default: 0)")
+        ->transform(CLI::AsSizeValue(false));
+    verb->add_option("--pg-bindir", options->bindir,
+                     "Directory of Postgres 15's programs (default: $BOUGH_PG_BINDIR, else Debian's)");
     verb->add_flag("--foreground", options->foreground, "Stay, and stop the system on SIGTERM or SIGINT");
     add_common(*verb, common);
     verb->callback([&action, &common, options] { action = [&common, options] { return up(common, *options); }; });

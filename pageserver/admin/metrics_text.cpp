@@ -70,6 +70,8 @@ void write_reads(Writer& out, const PageReaderMetrics& m) {
 void write_page_service(Writer& out, const PageServiceMetrics& m) {
     out.gauge("bough_pageserver_page_connections", "Open connections of the page service", m.connections);
     out.gauge("bough_pageserver_page_requests_waiting", "Requests that wait for their LSN", m.waiting);
+    out.gauge("bough_pageserver_page_turns_waiting", "Connections with requests whose branch has as many threads as it may have",
+              m.turns_waiting);
     out.counter("bough_pageserver_page_requests_total", "Requests to the page service", m.requests);
     out.counter("bough_pageserver_page_errors_total", "Error answers of the page service", m.errors);
     out.counter("bough_pageserver_page_garbage_total", "Connections dropped for breaking the protocol", m.garbage);
@@ -143,10 +145,12 @@ void write_stores(Writer& out, const AdminServices& services) {
 }
 
 void write_garbage(Writer& out, const GarbageMetrics& m) {
-    out.counter("bough_pageserver_gc_cutoffs_raised_total", "Times that the oldest place kept of a branch moved on", m.cutoffs_raised);
+    out.counter("bough_pageserver_gc_cutoffs_raised_total", "Times that the oldest place kept of a branch moved on",
+                m.cutoffs_raised);
     out.counter("bough_pageserver_gc_branches_compacted_total", "Branches whose files were rewritten to let old history go",
                 m.branches_compacted);
-    out.counter("bough_pageserver_gc_images_total", "Pages that got an image so that their old changes can go", m.images_at_cutoffs);
+    out.counter("bough_pageserver_gc_images_total", "Pages that got an image so that their old changes can go",
+                m.images_at_cutoffs);
     out.counter("bough_pageserver_gc_failures_total", "Rounds of garbage collection that ended in an error", m.failures);
 }
 

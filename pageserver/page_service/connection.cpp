@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
+#include <boost/asio/post.hpp>
 
 #include "pageserver/branching/restore_window.hpp"
 
@@ -33,13 +33,18 @@ bool same_secret(std::string_view a, std::string_view b) {
 }
 
 std::uint64_t next_branch_tag() {
-    static std::atomic<std::uint64_t> last{static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count())};
+    static std::atomic<std::uint64_t> last{
+        static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count())};
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
+// Then others come first: a request's pages at most, as requests are not divided, and some for who asks them one by one.
+constexpr unsigned kPagesOfTurnMax = 64;
+
 }  // namespace
 
-PageConnection::PageConnection(PageServiceContext& context, const boost::asio::any_io_executor& strand, int socket, bool ask_token)
+PageConnection::PageConnection(PageServiceContext& context, const boost::asio::any_io_executor& strand, int socket,
+                               bool ask_token)
     : context_(context), strand_(strand), socket_(strand, socket), timer_(strand), ask_token_(ask_token) {
     context_.metrics.connections.fetch_add(1, std::memory_order_relaxed);
 }
@@ -88,7 +93,24 @@ void PageConnection::continue_with(Next next) {
 }
 
 void PageConnection::proceed() {
+    if (turns_ == nullptr) return answer_frames();
+    if (turns_->begin(shared_from_this())) take_turn();
+}
+
+void PageConnection::resume() {
+    boost::asio::post(strand_, [self = shared_from_this()] { self->take_turn(); });
+}
+
+void PageConnection::take_turn() {
+    answer_frames();
+    turns_->end();
+}
+
+void PageConnection::answer_frames() {
+    pages_of_turn_ = 0;
     while (socket_.is_open()) {
+        if (pages_of_turn_ >= kPagesOfTurnMax)
+            return boost::asio::post(strand_, [self = shared_from_this()] { self->proceed(); });
         auto frame = frames_.next();
         if (!frame) {
             context_.metrics.garbage.fetch_add(1, std::memory_order_relaxed);
@@ -116,8 +138,8 @@ PageConnection::Next PageConnection::hello(const HelloFrame& frame) {
     const auto branch = [&]() -> Result<std::shared_ptr<Branch>> {
         if (frame.version != BOUGH_PAGE_SERVICE_VERSION)
             return Error{ErrorCode::unsupported,
-                         "the page service speaks version " + std::to_string(BOUGH_PAGE_SERVICE_VERSION) + ", the client version " +
-                             std::to_string(frame.version),
+                         "the page service speaks version " + std::to_string(BOUGH_PAGE_SERVICE_VERSION) +
+                             ", the client version " + std::to_string(frame.version),
                          "run bough.so and the pageserver of the same release"};
         if (ask_token_ && !same_secret(frame.token, context_.options.token))
             return Error{ErrorCode::unauthenticated, "wrong token", {}};
@@ -133,6 +155,7 @@ PageConnection::Next PageConnection::hello(const HelloFrame& frame) {
     }
     timer_.cancel();
     branch_ = *branch;
+    turns_ = context_.turns.of(*branch_);
     branch_tag_ = next_branch_tag();
     return answer(encode_hello_ok(branch_tag_), {});
 }
@@ -143,17 +166,22 @@ PageConnection::Next PageConnection::get_pages(const GetPagesFrame& frame) {
 }
 
 PageConnection::Next PageConnection::read_and_answer(const GetPagesFrame& frame) {
-    const Lsn at = frame.exact ? frame.lsn : branch_->ingest_lsn();
     const std::span<std::byte> pages = page_buffer(frame.count);
-    Result<void> read = check_history_reaches(*branch_, at);
-    if (read) read = context_.reader.read(*branch_, frame.tag.fork, frame.tag.block, pages, at);
-    if (branch_->deleted())
-        read = Error{ErrorCode::not_found, "branch \"" + branch_->row().id.str() + "\" was deleted", {}};
+    Lsn at;
+    Result<void> read;
+    // The newest can fall out of a short restore window while it is read; what is newer by then is as good an answer.
+    do {
+        at = frame.exact ? frame.lsn : branch_->ingest_lsn();
+        read = check_history_reaches(*branch_, at);
+        if (read) read = context_.reader.read(*branch_, frame.tag.fork, frame.tag.block, pages, at);
+    } while (!read && !frame.exact && !branch_->keeps(at));
+    if (branch_->deleted()) read = Error{ErrorCode::not_found, "branch \"" + branch_->row().id.str() + "\" was deleted", {}};
     if (!read) {
         spdlog::error("branch {}: could not read pages at {}: {}", branch_->name(), at.to_string(), read.error().to_string());
         return answer_error(frame.request_id, read.error());
     }
     context_.metrics.pages.fetch_add(frame.count, std::memory_order_relaxed);
+    pages_of_turn_ += frame.count;
     const PagesPrefix prefix = encode_pages_prefix(frame, branch_tag_, at);
     return answer({prefix.data(), prefix.size()}, pages);
 }
@@ -183,11 +211,11 @@ void PageConnection::ingest_waited(const GetPagesFrame& frame, bool timed_out) {
     timer_.cancel();
     if (!socket_.is_open()) return;
     if (!timed_out || branch_->readable_at(frame.lsn)) return continue_with(get_pages(frame));
-    continue_with(answer_error(frame.request_id, Error{ErrorCode::timeout,
-                                                       "branch \"" + branch_->row().id.str() + "\" has been ingested up to " +
-                                                           branch_->ingest_lsn().to_string() + " only, not up to " +
-                                                           frame.lsn.to_string(),
-                                                       {}}));
+    continue_with(
+        answer_error(frame.request_id, Error{ErrorCode::timeout,
+                                             "branch \"" + branch_->row().id.str() + "\" has been ingested up to " +
+                                                 branch_->ingest_lsn().to_string() + " only, not up to " + frame.lsn.to_string(),
+                                             {}}));
 }
 
 PageConnection::Next PageConnection::answer_error(std::uint64_t request_id, const Error& error) {
@@ -196,8 +224,8 @@ PageConnection::Next PageConnection::answer_error(std::uint64_t request_id, cons
 }
 
 PageConnection::Next PageConnection::answer(std::string_view prefix, std::span<const std::byte> pages) {
-    std::array<iovec, 2> parts = {{{const_cast<char*>(prefix.data()), prefix.size()},
-                                   {const_cast<std::byte*>(pages.data()), pages.size()}}};
+    std::array<iovec, 2> parts = {
+        {{const_cast<char*>(prefix.data()), prefix.size()}, {const_cast<std::byte*>(pages.data()), pages.size()}}};
     msghdr message{};
     message.msg_iov = parts.data();
     message.msg_iovlen = parts.size();

@@ -10,6 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "pageserver/branching/view.hpp"
+#include "pageserver/page_service/branch_turns.hpp"
 #include "pageserver/page_service/frames.hpp"
 #include "pageserver/page_service/page_service.hpp"
 
@@ -21,6 +22,7 @@ struct PageServiceContext {
     Projects& projects;
     PageReader& reader;
     PageServiceMetrics& metrics;
+    TurnsOfBranches turns;
 };
 
 // Everything runs on its executor, a strand, where at most one wait is under way (besides the timer). Kept alive by what it
@@ -31,6 +33,8 @@ public:
     PageConnection(PageServiceContext& context, const boost::asio::any_io_executor& strand, int socket, bool ask_token);
     ~PageConnection();
     void start();
+    // Its turn has begun, see BranchTurns. From any thread.
+    void resume();
 
 private:
     enum class Next {
@@ -41,8 +45,10 @@ private:
 
     void wait_for_input();
     void on_input();
-    // Answers the frames that are there, then waits for more.
+    // Answers the frames that are there, when it is its turn, then waits for more. Long work is divided into turns.
     void proceed();
+    void take_turn();
+    void answer_frames();
     Next handle(RequestFrame frame);
     Next hello(const HelloFrame& frame);
     Next get_pages(const GetPagesFrame& frame);
@@ -61,8 +67,10 @@ private:
     boost::asio::steady_timer timer_;  // for the hello, later for waiting requests
     const bool ask_token_;
     FrameReader frames_;
-    std::shared_ptr<Branch> branch_;  // since the hello
+    std::shared_ptr<Branch> branch_;      // since the hello
+    std::shared_ptr<BranchTurns> turns_;  // of the branch
     std::uint64_t branch_tag_ = 0;
+    unsigned pages_of_turn_ = 0;
     std::vector<char> unsent_;  // of the answer under way
     std::size_t unsent_begin_ = 0;
     std::optional<Branch::Ticket> ticket_;

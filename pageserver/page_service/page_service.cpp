@@ -1,5 +1,6 @@
 #include "pageserver/page_service/page_service.hpp"
 
+#include <algorithm>
 #include <thread>
 
 #include <netinet/in.h>
@@ -7,10 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <spdlog/spdlog.h>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
-#include <spdlog/spdlog.h>
 
 #include "pageserver/page_service/connection.hpp"
 
@@ -78,7 +79,12 @@ private:
 
 struct PageService::Impl {
     Impl(PageServiceOptions o, Projects& projects, PageReader& reader)
-        : options(std::move(o)), context{options, projects, reader, metrics} {}
+        : options(std::move(o)),
+          context{options,
+                  projects,
+                  reader,
+                  metrics,
+                  {static_cast<unsigned>(std::max<std::size_t>(options.threads, 2) - 1), metrics.turns_waiting}} {}
 
     PageServiceOptions options;
     PageServiceMetrics metrics;
@@ -110,6 +116,7 @@ Result<std::unique_ptr<PageService>> PageService::start(PageServiceOptions optio
 PageService::~PageService() {
     impl_->io.stop();
     for (std::thread& thread : impl_->threads) thread.join();
+    impl_->context.turns.clear();
 }
 
 const PageServiceMetrics& PageService::metrics() const { return impl_->metrics; }

@@ -30,12 +30,14 @@ struct PageServiceMetrics {
     std::atomic<std::uint64_t> requests{0};
     std::atomic<std::uint64_t> pages{0};
     std::atomic<std::uint64_t> errors{0};
-    std::atomic<std::uint64_t> garbage{0};      // connections dropped for what they sent
-    std::atomic<std::uint64_t> waiting{0};      // requests waiting for ingest now
+    std::atomic<std::uint64_t> garbage{0};        // connections dropped for what they sent
+    std::atomic<std::uint64_t> waiting{0};        // requests waiting for ingest now
+    std::atomic<std::uint64_t> turns_waiting{0};  // connections waiting for a turn now, see below
 };
 
 // A pool of threads waits for all connections; the one that is woken reads the request, makes the pages and answers, so that a
-// request costs one wake-up and an idle connection costs none. Requests of one connection are answered in order.
+// request costs one wake-up and an idle connection costs none. Requests of one connection are answered in order. The connections of one
+// branch have all threads but one at most; the others of them wait their turn, and the connections of other branches do not wait for them.
 // Listens from start() to destruction. Thread-safe.
 class PageService {
 public:

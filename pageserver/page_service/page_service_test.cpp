@@ -1,8 +1,11 @@
 #include "pageserver/page_service/page_service.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <functional>
 #include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -16,6 +19,21 @@ namespace {
 using namespace std::chrono_literals;
 
 const pg::RelationFork kFork{{1663, 5, 16384}, pg::Fork::main};
+
+// Something happens while pages are made.
+class InterruptedRedo final : public PageRedo {
+public:
+    void apply_many(std::span<RedoJob> jobs) override {
+        if (const auto first = std::exchange(interruption, nullptr)) first();
+        if (always) always();
+        redo_.apply_many(jobs);
+    }
+    std::function<void()> interruption;  // once
+    std::function<void()> always;        // by several threads
+
+private:
+    FakeRedo redo_;
+};
 
 class PageServiceTest : public testing::Test {
 protected:
@@ -32,6 +50,16 @@ protected:
         options.threads = 3;
         service_ = *PageService::start(std::move(options), *projects_, reader_);
     }
+    // One record that changes a page, so that who reads it needs redo.
+    Lsn change(std::uint32_t block) {
+        const Lsn start = writer_->finished().lsn;
+        const std::string record = "a record";
+        writer_->record(start, start + 64);
+        writer_->page_record({kFork, block}, pg::PageBase::previous, std::as_bytes(std::span(record)));
+        writer_->finish_record();
+        EXPECT_TRUE(writer_->commit().has_value());
+        return start + 64;
+    }
     // One record that fills a page with `content`.
     Lsn write(std::uint32_t block, std::byte content) {
         const Lsn start = writer_->finished().lsn;
@@ -45,7 +73,7 @@ protected:
 
     TemporaryDirectory directory_;
     StoreResources resources_{StoreResources::Options{}};
-    FakeRedo redo_;
+    InterruptedRedo redo_;
     PageReaderMetrics metrics_;
     PageReader reader_{redo_, metrics_};
     std::unique_ptr<Projects> projects_;
@@ -123,6 +151,90 @@ TEST_F(PageServiceTest, an_lsn_before_the_history_is_an_error) {
     ASSERT_TRUE(client.hello("p", "b0"));
     client.send(get_pages_frame(9, Lsn{5}, true, 1, {kFork, 0}));
     EXPECT_EQ(parse_error(*client.receive()).sqlstate, "22023");
+}
+
+TEST_F(PageServiceTest, the_newest_that_fell_out_of_the_window_in_mid_read_is_answered_with_what_is_newer) {
+    start();
+    write(0, std::byte{'a'});
+    const Lsn changed = change(0);
+    Lsn newer;
+    const auto overtake = [&] {
+        newer = write(0, std::byte{'b'});
+        EXPECT_TRUE(branch_->store().flush().has_value());
+        const auto project = *projects_->project(*ProjectId::parse("p"));
+        EXPECT_EQ(project->raise_cutoffs({{branch_->number(), newer}})->size(), 1u);
+    };
+    PageClient client(address_);
+    ASSERT_TRUE(client.hello("p", "b0"));
+    redo_.interruption = overtake;
+    client.send(get_pages_frame(1, changed, false, 1, {kFork, 0}));
+    const auto newest = client.receive();
+    ASSERT_EQ(newest->type, BOUGH_FRAME_PAGES) << parse_error(*newest).message;
+    EXPECT_EQ(newest->body[sizeof(BoughPages)], 'b');
+    EXPECT_EQ(+parse_pages(*newest).lsn, newer.value);
+    // Who wants just that position is told.
+    client.send(get_pages_frame(2, changed, true, 1, {kFork, 0}));
+    EXPECT_EQ(parse_error(*client.receive()).sqlstate, "22023");
+}
+
+TEST_F(PageServiceTest, a_branch_with_many_clients_leaves_a_thread_to_the_others) {
+    start();
+    const Lsn image = write(0, std::byte{'a'});
+    const Lsn changed = change(0);
+    const auto project = *projects_->project(*ProjectId::parse("p"));
+    ASSERT_TRUE(
+        project->create_branch(*BranchId::parse("other"), *BranchId::parse("b0"), {image, Lsn{image.value - 64}}).has_value());
+
+    // Whoever reads the page with a record on it stays there.
+    std::atomic<bool> go_on = false;
+    std::atomic<unsigned> held = 0;
+    redo_.always = [&] {
+        ++held;
+        go_on.wait(false);
+    };
+    constexpr unsigned kClients = 6;
+    std::vector<std::unique_ptr<PageClient>> clients;
+    for (unsigned i = 0; i < kClients; ++i) {
+        clients.push_back(std::make_unique<PageClient>(address_));
+        ASSERT_TRUE(clients.back()->hello("p", "b0"));
+        clients.back()->send(get_pages_frame(i, changed, true, 1, {kFork, 0}));
+    }
+    while (service_->metrics().turns_waiting < kClients - 2) std::this_thread::sleep_for(1ms);
+    EXPECT_EQ(held, 2u) << "of three threads";
+    {
+        PageClient other(address_);
+        ASSERT_TRUE(other.hello("p", "other"));
+        other.send(get_pages_frame(7, image, true, 1, {kFork, 0}));
+        EXPECT_EQ(other.receive()->body[sizeof(BoughPages)], 'a');
+    }
+    clients.back().reset();  // who leaves while waiting takes nobody's turn
+    go_on = true;
+    go_on.notify_all();
+    for (unsigned i = 0; i + 1 < kClients; ++i) EXPECT_EQ(clients[i]->receive()->type, BOUGH_FRAME_PAGES);
+    while (service_->metrics().connections > kClients - 1) std::this_thread::sleep_for(1ms);
+    EXPECT_EQ(service_->metrics().turns_waiting, 0u);
+}
+
+TEST_F(PageServiceTest, a_service_ends_while_clients_wait_for_their_turn) {
+    start();
+    const auto before = branch_.use_count();
+    write(0, std::byte{'a'});
+    const Lsn changed = change(0);
+    std::atomic<bool> go_on = false;
+    redo_.always = [&] { go_on.wait(false); };
+    std::vector<std::unique_ptr<PageClient>> clients;
+    for (unsigned i = 0; i < 5; ++i) {
+        clients.push_back(std::make_unique<PageClient>(address_));
+        ASSERT_TRUE(clients.back()->hello("p", "b0"));
+        clients.back()->send(get_pages_frame(i, changed, true, 1, {kFork, 0}));
+    }
+    while (service_->metrics().turns_waiting < 3) std::this_thread::sleep_for(1ms);
+    std::thread ending([&] { service_.reset(); });
+    std::this_thread::sleep_for(20ms);  // so that it mostly has asked the threads to end
+    go_on = true;
+    go_on.notify_all();
+    ending.join();
+    EXPECT_EQ(branch_.use_count(), before) << "a connection is left";
 }
 
 TEST_F(PageServiceTest, who_asks_for_what_is_not_there_is_told_and_dropped) {

@@ -1,6 +1,7 @@
 """What a new user sees: one command, a connection string that works, and commands that say what is there."""
 import json
 import os
+import resource
 import stat
 import subprocess
 
@@ -60,6 +61,19 @@ def test_status_names_every_daemon_and_they_run(system):
         assert processes.alive(daemon["pid"]), daemon
         assert processes.program(daemon["pid"]).startswith("bough-"), daemon
     assert "pageserver" in system.cli("status")
+
+
+def test_daemons_may_open_more_files_than_a_login_may(make_system):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    system = make_system()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        system.up()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    allowed = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    for name, pid in system.daemons().items():
+        assert resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] == allowed, name
 
 
 def test_down_ends_every_process_and_up_brings_the_data_back(make_system):

@@ -1,0 +1,72 @@
+// Fuzzes the check of RocksDB's logs: any bytes, and records with any bytes whose checksums are right, as far into the blocks as they get.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include "base/crc32c.hpp"
+#include "pageserver/page_store/record_log.hpp"
+
+namespace bough::pageserver {
+namespace {
+
+constexpr std::size_t kBlock = RecordLogCheck::kBlockBytes;
+
+void check(std::span<const std::byte> log) {
+    RecordLogCheck check;
+    for (std::size_t at = 0; at < log.size(); at += kBlock) check.add(log.subspan(at, std::min(kBlock, log.size() - at)));
+    if (check.damage() && (check.records() == 0 || *check.damage() >= log.size())) std::abort();
+}
+
+// Chunks of the input, each with its length in front, become the records of a log.
+std::vector<std::byte> records_of(std::span<const std::byte> bytes, std::size_t& count) {
+    std::vector<std::byte> log;
+    while (bytes.size() > 2) {
+        // Some are long, so that blocks get full.
+        const std::size_t length =
+            std::to_integer<std::size_t>(bytes[0]) * (std::to_integer<unsigned>(bytes[1]) % 4 == 0 ? 97 : 1);
+        const std::size_t room = kBlock - log.size() % kBlock;
+        if (room < 7) log.resize(log.size() + room);
+        const std::size_t fits = std::min(length, kBlock - log.size() % kBlock - 7);
+        bytes = bytes.subspan(2);
+        const std::size_t given = std::min(fits, bytes.size());
+        std::vector<std::byte> record(7 + fits, std::byte{'x'});
+        record[4] = std::byte(fits & 0xff);
+        record[5] = std::byte(fits >> 8);
+        record[6] = std::byte{1};
+        std::copy_n(bytes.begin(), given, record.begin() + 7);
+        const std::uint32_t crc = crc32c(std::span(record).subspan(6));
+        const std::uint32_t masked = ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
+        std::memcpy(record.data(), &masked, sizeof(masked));
+        log.insert(log.end(), record.begin(), record.end());
+        bytes = bytes.subspan(given);
+        ++count;
+    }
+    return log;
+}
+
+// A whole log is whole; with a bit flipped, whatever is found lies within it.
+void check_records(std::span<const std::byte> bytes) {
+    std::size_t count = 0;
+    auto log = records_of(bytes, count);
+    RecordLogCheck whole;
+    for (std::size_t at = 0; at < log.size(); at += kBlock)
+        whole.add(std::span(log).subspan(at, std::min(kBlock, log.size() - at)));
+    if (whole.damage() || whole.records() != count) std::abort();
+    if (log.empty()) return;
+    log[std::to_integer<std::size_t>(bytes[0]) * 131 % log.size()] ^= std::byte{4};
+    check(log);
+}
+
+}  // namespace
+}  // namespace bough::pageserver
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const auto bytes = std::as_bytes(std::span(data, size));
+    bough::pageserver::check(bytes);
+    if (!bytes.empty()) bough::pageserver::check_records(bytes);
+    return 0;
+}
