@@ -66,23 +66,24 @@ std::string updates(const std::string& table, unsigned times) {
 // Tables as they are imported, then what is done to them after.
 void make_tables(pg::testing::StockServer& server, unsigned pages) {
     // Some twenty rows to a page, which leaves room for its updates to stay on it.
-    server.sql(fmt::format("create table images (id int, n int, pad char(200)) with (fillfactor = 60);"
-                           "insert into images select i, 0, i::text from generate_series(1, {0} * 20) i;"
-                           "create table heap10 (id int, n int, pad char(200)) with (fillfactor = 60);"
-                           "insert into heap10 select i, 0, i::text from generate_series(1, {0} * 20) i;"
-                           "alter table heap10 set (fillfactor = 100);"
-                           "create table heap100 (id int, n int) with (fillfactor = 10);"
-                           "insert into heap100 select i, 0 from generate_series(1, {0} * 20) i;"
-                           "alter table heap100 set (fillfactor = 100);"
-                           "create table keys (k double precision);"
-                           "insert into keys select random() from generate_series(1, {0} * 250) i;"
-                           "create index btree10 on keys (k) with (fillfactor = 70);"
-                           "create table more_keys (k double precision);"
-                           "insert into more_keys select random() from generate_series(1, {0} * 10) i;"
-                           "create table keys_too (k double precision);"
-                           "insert into keys_too select random() from generate_series(1, {0} * 130) i;"
-                           "create index btree100 on keys_too (k) with (fillfactor = 35);",
-                           pages));
+    server.sql(
+        fmt::format("create table images (id int, n int, pad char(200)) with (fillfactor = 60);"
+                    "insert into images select i, 0, i::text from generate_series(1, {0} * 20) i;"
+                    "create table heap10 (id int, n int, pad char(200)) with (fillfactor = 60);"
+                    "insert into heap10 select i, 0, i::text from generate_series(1, {0} * 20) i;"
+                    "alter table heap10 set (fillfactor = 100);"
+                    "create table heap100 (id int, n int) with (fillfactor = 10);"
+                    "insert into heap100 select i, 0 from generate_series(1, {0} * 20) i;"
+                    "alter table heap100 set (fillfactor = 100);"
+                    "create table keys (k double precision);"
+                    "insert into keys select random() from generate_series(1, {0} * 250) i;"
+                    "create index btree10 on keys (k) with (fillfactor = 70);"
+                    "create table more_keys (k double precision);"
+                    "insert into more_keys select random() from generate_series(1, {0} * 10) i;"
+                    "create table keys_too (k double precision);"
+                    "insert into keys_too select random() from generate_series(1, {0} * 130) i;"
+                    "create index btree100 on keys_too (k) with (fillfactor = 35);",
+                    pages));
 }
 
 void change_tables(pg::testing::StockServer& server, unsigned pages) {
@@ -109,7 +110,8 @@ struct Cost {
 
     void print(const std::string& name, double aim) const {
         const double each = median(server_us);
-        fmt::print("{:<44} {:>9.2f} {:>10.0f} {:>9.1f} {:>9.1f} {:>8.1f}", name, each, 1e6 / each, median(request_us), median(p99_us), records);
+        fmt::print("{:<44} {:>9.2f} {:>10.0f} {:>9.1f} {:>9.1f} {:>8.1f}", name, each, 1e6 / each, median(request_us),
+                   median(p99_us), records);
         if (aim > 0) fmt::print("   {:.2f}x of {:.0f} k/s", 1e6 / each / aim, aim / 1000);
         fmt::print("\n");
     }
@@ -135,9 +137,13 @@ double others_than_this_thread() { return cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) 
 
 class Service {
 public:
-    Service(const fs::path& data, const fs::path& socket, const std::vector<std::byte>& control, RedoEngine engine, std::size_t cache_bytes)
-        : resources_(StoreResources::Options{}), projects_(must(Projects::open(data, resources_))),
-          pool_(control, [&](RedoPoolOptions& o) { o.engine = engine; }), redo_(pool_.pool()), reader_(redo_, metrics_, cache_bytes) {
+    Service(const fs::path& data, const fs::path& socket, const std::vector<std::byte>& control, RedoEngine engine,
+            std::size_t cache_bytes)
+        : resources_(StoreResources::Options{}),
+          projects_(must(Projects::open(data, resources_))),
+          pool_(control, [&](RedoPoolOptions& o) { o.engine = engine; }),
+          redo_(pool_.pool()),
+          reader_(redo_, metrics_, cache_bytes) {
         address_.unix_path = socket;
         PageServiceOptions options;
         options.listen.push_back(address_);
@@ -148,20 +154,33 @@ public:
         lsn_ = testing::stock_branch(*projects_)->ingest_lsn();
     }
 
+    // Reads what the store has of the pages, and makes nothing of it.
+    void warm(const Kind& kind) {
+        const auto branch = testing::stock_branch(*projects_);
+        Cursor cursor = branch->store().cursor();
+        for (std::uint32_t block = kind.first_block; block < kind.blocks; ++block)
+            for (bool found = must(cursor.seek(branch->number(), ObjectKey::page({kind.fork, block}), lsn_)); found;)
+                found = must(cursor.next_older());
+    }
+
     void round(Cost& cost, const Kind& kind, unsigned requests, std::size_t in_flight, std::mt19937& random) {
         const auto applied = metrics_.records_applied.load();
         const unsigned count = requests / static_cast<unsigned>(in_flight);
-        measure(cost, count, in_flight, [&] { return others_than_this_thread() + pool_.worker_cpu_seconds(); }, [&](unsigned) {
-            std::string bytes;
-            for (std::size_t i = 0; i < in_flight; ++i)
-                bytes += get_pages_frame(++id_, lsn_, true, 1,
-                                         {kind.fork, kind.first_block + static_cast<std::uint32_t>(random() % (kind.blocks - kind.first_block))});
-            client_->send(bytes);
-            for (std::size_t i = 0; i < in_flight; ++i) {
-                const auto answer = client_->receive();
-                if (!answer || answer->type != BOUGH_FRAME_PAGES) throw std::runtime_error(answer ? parse_error(*answer).message : "closed");
-            }
-        });
+        measure(
+            cost, count, in_flight, [&] { return others_than_this_thread() + pool_.worker_cpu_seconds(); },
+            [&](unsigned) {
+                std::string bytes;
+                for (std::size_t i = 0; i < in_flight; ++i)
+                    bytes += get_pages_frame(
+                        ++id_, lsn_, true, 1,
+                        {kind.fork, kind.first_block + static_cast<std::uint32_t>(random() % (kind.blocks - kind.first_block))});
+                client_->send(bytes);
+                for (std::size_t i = 0; i < in_flight; ++i) {
+                    const auto answer = client_->receive();
+                    if (!answer || answer->type != BOUGH_FRAME_PAGES)
+                        throw std::runtime_error(answer ? parse_error(*answer).message : "closed");
+                }
+            });
         cost.records = static_cast<double>(metrics_.records_applied.load() - applied) / (count * static_cast<double>(in_flight));
     }
 
@@ -297,21 +316,33 @@ void run(const Options& options) {
         raw_socket(cost("a bare socket, 1 in flight"), options.requests, 1);
         raw_socket(cost("a bare socket, 16 in flight"), options.requests, kInFlight);
         // Chains that are written back as images shorten; each service reads the store as ingest left it.
+        const fs::path copy = server.root() / "copy";
         for (const auto& [engine, engine_name] : {std::pair{RedoEngine::both, ""}, {RedoEngine::stock, ", stock redo"}}) {
-            const fs::path copy = server.root() / "copy";
             fs::remove_all(copy);
             fs::copy(data, copy, fs::copy_options::recursive);
             Service service(copy, server.root() / "pages.sock", control, engine, 0);
             for (const Kind& kind : kinds) {
-                if (engine == RedoEngine::stock && kind.relation == std::string("images")) continue;
+                const bool plain = kind.relation == std::string("images");
+                if (engine == RedoEngine::stock && plain) continue;
+                if (plain)
+                    service.round(cost("images, not read before, 16 in flight"), kind, options.requests / 2, kInFlight, random);
+                service.warm(kind);
                 for (const std::size_t in_flight : {std::size_t{1}, kInFlight})
-                    service.round(cost(fmt::format("{}{}, {} in flight", kind.name, engine_name, in_flight), engine == RedoEngine::both ? kind.aim : 0),
+                    service.round(cost(fmt::format("{}{}, {} in flight", kind.name, engine_name, in_flight),
+                                       engine == RedoEngine::both ? kind.aim : 0),
                                   kind, options.requests, in_flight, random);
             }
         }
+        Service caching(copy, server.root() / "pages.sock", control, RedoEngine::both,
+                        std::size_t{2} * options.pages * pg::kPageBytes);
+        Cost filling;
+        caching.round(filling, kinds.front(), 16 * options.pages, kInFlight, random);
+        for (const std::size_t in_flight : {std::size_t{1}, kInFlight})
+            caching.round(cost(fmt::format("images in the page cache, {} in flight", in_flight), kinds.front().aim),
+                          kinds.front(), options.requests, in_flight, random);
     }
-    fmt::print("{} pages of each kind, {} random ones a round, medians of {} rounds; an aim is of pages a second and core\n", options.pages,
-               options.requests, options.rounds);
+    fmt::print("{} pages of each kind, {} random ones a round, medians of {} rounds; an aim is of pages a second and core\n",
+               options.pages, options.requests, options.rounds);
     fmt::print("{:<44} {:>9} {:>10} {:>9} {:>9} {:>8}\n", "", "server us", "pages/s", "p50 us", "p99 us", "records");
     for (const auto& [name, aim] : rows) costs[name].print(name, aim);
 }
@@ -323,7 +354,9 @@ int main(int argc, char** argv) {
     bough::pageserver::Options options;
     CLI::App app{"what single pages cost, by their history", "getpage_bench"};
     app.add_option("--pages", options.pages, "of each kind")->capture_default_str()->check(CLI::Range(100, 1'000'000));
-    app.add_option("--requests", options.requests, "of each kind and round")->capture_default_str()->check(CLI::Range(100, 10'000'000));
+    app.add_option("--requests", options.requests, "of each kind and round")
+        ->capture_default_str()
+        ->check(CLI::Range(100, 10'000'000));
     app.add_option("--rounds", options.rounds)->capture_default_str()->check(CLI::Range(1, 100));
     return bough::bench::run_bench(app, argc, argv, [&] { bough::pageserver::run(options); });
 }

@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 
+from durable_writes import durable_write_ms
 from measurement import Report, percentile
 from pgbench_run import pgbench_run
 from quorum_sides import SIDES, prepare, value
@@ -32,12 +33,15 @@ def work_name(work, clients):
 
 
 def measure(scratch, sides, options):
-    """(work, clients, side name) -> its runs; and (work, side name) -> [CPU seconds, transactions] of all turns with what they left over."""
-    runs, turns = {}, {}
+    """(work, clients, side name) -> its runs; (work, side name) -> [CPU seconds, transactions] of all turns with what they left over; and
+    number of files -> medians of how long a write to each takes to be durable."""
+    runs, turns, disk = {}, {}, {1: [], 2: []}
     total = len(options.works) * options.rounds * len(sides) * len(options.clients)
     done, begin = 0, time.monotonic()
     for work in options.works:
         for round_number in range(options.rounds):
+            for files, medians in disk.items():
+                medians.append(durable_write_ms(scratch.path, files))
             for side in sides:
                 turn, cpu_before = turns.setdefault((work, side.name), [0.0, 0]), cpu_seconds(side.directory)
                 # The numbers of clients one after another, so that the single node's checkpoints fall into its runs.
@@ -54,10 +58,11 @@ def measure(scratch, sides, options):
                           f"{run['wal_bytes'] / run['transactions']:>6.0f} WAL bytes", flush=True)
                 side.rest()
                 turn[0] += cpu_seconds(side.directory) - cpu_before
-    return runs, turns
+    return runs, turns, disk
 
 
-def tell(report, runs, turns):
+def tell(report, runs, turns, disk):
+    report.data["durable_write_ms"] = {files: round(statistics.median(medians), 3) for files, medians in disk.items()}
     report.data["cpu_ms_per_transaction_with_leftovers"] = {f"{work}, {side}": round(1000 * cpu / count, 4) for (work, side), (cpu, count) in turns.items()}
     for (work, clients, side), results in runs.items():
         latencies = [latency for run in results for latency in run["latency"]]
@@ -101,6 +106,9 @@ def markdown(report):
         lines.append(f"| {work} | " + " | ".join(cells) + " |")
     lines += ["", "CPU per transaction over all numbers of clients, with what is left over after the runs (checkpoints, ingest, compaction): "
               + "; ".join(f"{what} {cpu:.3f} ms" for what, cpu in report.data["cpu_ms_per_transaction_with_leftovers"].items()) + "."]
+    one, two = report.data["durable_write_ms"][1], report.data["durable_write_ms"][2]
+    lines += ["", f"The disk: a small write is durable after {one:.2f} ms, writes to two files at once after {two:.2f} ms, {two / one:.2f} times as long: "
+              "that is what a commit on two safekeepers waits for here beside one on a single node. With disks of their own they would not."]
     return "\n".join(lines) + "\n"
 
 

@@ -5,7 +5,6 @@
 
 #include "files/files.hpp"
 #include "pageserver/import/import_cluster.hpp"
-#include "pageserver/ingest/ingest.hpp"
 #include "pageserver/redo/testing/pool_under_test.hpp"
 #include "pg/v15/control_file.hpp"
 #include "pg/wal_segment.hpp"
@@ -20,25 +19,29 @@ constexpr std::size_t kMessageBytes = 128 << 10;
 
 }  // namespace
 
-void ingest_stock_log(Branch& branch, PageReader& reader, const fs::path& segments, Lsn end) {
-    const auto ingest = must(Ingest::begin(branch, reader, {}));
-    for (auto segment = pg::segment_of(ingest->next_lsn(), kSegmentBytes);; ++segment.value) {
-        const auto bytes = files::read(segments / pg::wal_segment_name(segment, kSegmentBytes));
-        if (!bytes) break;
-        auto rest = std::as_bytes(std::span(*bytes)).subspan(ingest->next_lsn().value % kSegmentBytes);
-        while (!rest.empty()) {
-            const auto some = rest.first(std::min(kMessageBytes, rest.size()));
-            const auto fed = ingest->feed(some);
-            must(ingest->commit());
-            if (!fed) {
-                // What a recycled segment has after the log's end.
-                if (branch.ingest_lsn() >= end) return;
-                throw std::runtime_error("the log is read up to " + branch.ingest_lsn().to_string() + ": " + fed.error().to_string());
-            }
-            rest = rest.subspan(some.size());
-        }
+StockLog::StockLog(Branch& branch, PageReader& reader, fs::path segments)
+    : segments_(std::move(segments)), ingest_(must(Ingest::begin(branch, reader, {}))) {}
+
+bool StockLog::feed(std::size_t bytes) {
+    if (at_ == segment_.size()) {
+        const auto next = ingest_->next_lsn();
+        auto read = files::read(segments_ / pg::wal_segment_name(pg::segment_of(next, kSegmentBytes), kSegmentBytes));
+        if (!read) return false;
+        segment_ = std::move(*read);
+        at_ = next.value % kSegmentBytes;
     }
-    if (branch.ingest_lsn() < end) throw std::runtime_error("the log ends at " + branch.ingest_lsn().to_string() + ", before " + end.to_string());
+    const auto some = std::as_bytes(std::span(segment_)).subspan(at_, std::min(bytes, segment_.size() - at_));
+    const bool fed = ingest_->feed(some).has_value();
+    must(ingest_->commit());
+    at_ += some.size();
+    return fed;  // if not, it is what a recycled segment has after the log's end
+}
+
+void ingest_stock_log(Branch& branch, PageReader& reader, const fs::path& segments, Lsn end) {
+    StockLog log(branch, reader, segments);
+    while (log.feed(kMessageBytes)) continue;
+    if (branch.ingest_lsn() < end)
+        throw std::runtime_error("the log ends at " + branch.ingest_lsn().to_string() + ", before " + end.to_string());
 }
 
 std::vector<std::byte> control_file_of(const fs::path& cluster) {
@@ -54,7 +57,8 @@ void keep_as_initial(pg::testing::StockServer& server, const fs::path& initial) 
     ++segment.value;
     // It begins after the last file there is, and some are there for WAL to come.
     for (const auto& file : fs::directory_iterator(server.data() / "pg_wal"))
-        if (file.is_regular_file() && file.path().filename() >= pg::wal_segment_name(segment, kSegmentBytes)) fs::remove(file.path());
+        if (file.is_regular_file() && file.path().filename() >= pg::wal_segment_name(segment, kSegmentBytes))
+            fs::remove(file.path());
     server.run("pg_resetwal", "-l " + pg::wal_segment_name(segment, kSegmentBytes) + " -D " + server.data().string());
 }
 
@@ -66,17 +70,18 @@ Lsn end_of_log(pg::testing::StockServer& server) {
     return Lsn::parse(text).value();
 }
 
-void import_stock_cluster(const fs::path& initial, const fs::path& data, StoreResources& resources) {
+void import_stock_cluster(const fs::path& initial, const fs::path& data, StoreResources& resources, const std::string& project) {
     fs::create_directories(data);
     const auto projects = must(Projects::open(data, resources));
-    must(projects->create(*ProjectId::parse(kStockProject), [&](const fs::path& directory) {
+    must(projects->create(*ProjectId::parse(project), [&](const fs::path& directory) {
         const auto parsed = must(pg::v15::ControlFile::parse(control_file_of(initial)));
         const std::string text = must(files::read(initial / "global" / "pg_control"));
         return import_cluster({initial, text}, parsed.system_id(), *BranchId::parse(kStockBranch), directory, resources);
     }));
 }
 
-void make_stock_branch(const fs::path& initial, const fs::path& killed, Lsn end, const fs::path& data, StoreResources& resources) {
+void make_stock_branch(const fs::path& initial, const fs::path& killed, Lsn end, const fs::path& data,
+                       StoreResources& resources) {
     import_stock_cluster(initial, data, resources);
     const auto projects = must(Projects::open(data, resources));
     PoolUnderTest pool(control_file_of(initial), [](RedoPoolOptions& o) { o.engine = RedoEngine::both; });
