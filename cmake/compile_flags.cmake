@@ -17,7 +17,7 @@ if(BOUGH_SANITIZE)
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${BOUGH_SANITIZE}>
                       $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize-recover=all>
                       # What sanitizers add hides from GCC that a value was set; a plain build warns.
-                      $<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)
+                      $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized>)
   set(BOUGH_SANITIZE_LINK -fsanitize=${BOUGH_SANITIZE})
 endif()
 

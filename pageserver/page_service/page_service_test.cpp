@@ -199,7 +199,7 @@ TEST_F(PageServiceTest, a_branch_with_many_clients_leaves_a_thread_to_the_others
         ASSERT_TRUE(clients.back()->hello("p", "b0"));
         clients.back()->send(get_pages_frame(i, changed, true, 1, {kFork, 0}));
     }
-    while (service_->metrics().turns_waiting < kClients - 2) std::this_thread::sleep_for(1ms);
+    while (service_->metrics().turns_waiting < kClients - 2 || held < 2) std::this_thread::sleep_for(1ms);
     EXPECT_EQ(held, 2u) << "of three threads";
     {
         PageClient other(address_);

@@ -73,7 +73,7 @@ def test_daemons_may_open_more_files_than_a_login_may(make_system):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     allowed = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
     for name, pid in system.daemons().items():
-        assert resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] == allowed, name
+        assert processes.open_files_limit(pid) == allowed, name
 
 
 def test_down_ends_every_process_and_up_brings_the_data_back(make_system):

@@ -66,6 +66,14 @@ def program(pid):
     return _read(pathlib.Path(f"/proc/{pid}/comm")).decode(errors="replace").strip()
 
 
+def open_files_limit(pid):
+    """How many files the process may have open; 0 when it is gone."""
+    for line in _read(pathlib.Path(f"/proc/{pid}/limits")).decode().splitlines():
+        if line.startswith("Max open files"):
+            return int(line.split()[3])
+    return 0
+
+
 def alive(pid):
     return _parent(pid)[1] not in (None, b"Z")
 
