@@ -38,7 +38,7 @@ std::uint64_t next_branch_tag() {
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
-// Then others come first: a request's pages at most, as requests are not divided, and some for who asks them one by one.
+// Then others come first. Requests are not divided: the last one of a turn may be of 128 pages.
 constexpr unsigned kPagesOfTurnMax = 64;
 
 }  // namespace
@@ -108,6 +108,11 @@ void PageConnection::take_turn() {
 
 void PageConnection::answer_frames() {
     pages_of_turn_ = 0;
+    if (const auto due = std::exchange(due_, std::nullopt); due && socket_.is_open()) {
+        const Next next = get_pages(*due);
+        if (next == Next::waiting) return;
+        if (next == Next::close) return close();
+    }
     while (socket_.is_open()) {
         if (pages_of_turn_ >= kPagesOfTurnMax)
             return boost::asio::post(strand_, [self = shared_from_this()] { self->proceed(); });
@@ -118,9 +123,11 @@ void PageConnection::answer_frames() {
             return close();
         }
         if (!*frame) return wait_for_input();
+        const bool was_known = turns_ != nullptr;
         const Next next = handle(std::move(**frame));
         if (next == Next::waiting) return;
         if (next == Next::close) return close();
+        if (!was_known) return proceed();  // what came with the hello takes a turn
     }
 }
 
@@ -174,7 +181,7 @@ PageConnection::Next PageConnection::read_and_answer(const GetPagesFrame& frame)
         at = frame.exact ? frame.lsn : branch_->ingest_lsn();
         read = check_history_reaches(*branch_, at);
         if (read) read = context_.reader.read(*branch_, frame.tag.fork, frame.tag.block, pages, at);
-    } while (!read && !frame.exact && !branch_->keeps(at));
+    } while (!read && !frame.exact && !branch_->keeps(at) && branch_->ingest_lsn() > at);
     if (branch_->deleted()) read = Error{ErrorCode::not_found, "branch \"" + branch_->row().id.str() + "\" was deleted", {}};
     if (!read) {
         spdlog::error("branch {}: could not read pages at {}: {}", branch_->name(), at.to_string(), read.error().to_string());
@@ -210,7 +217,10 @@ void PageConnection::ingest_waited(const GetPagesFrame& frame, bool timed_out) {
     if (ticket_) Branch::cancel(*std::exchange(ticket_, std::nullopt));
     timer_.cancel();
     if (!socket_.is_open()) return;
-    if (!timed_out || branch_->readable_at(frame.lsn)) return continue_with(get_pages(frame));
+    if (!timed_out || branch_->readable_at(frame.lsn)) {
+        due_ = frame;
+        return proceed();
+    }
     continue_with(
         answer_error(frame.request_id, Error{ErrorCode::timeout,
                                              "branch \"" + branch_->row().id.str() + "\" has been ingested up to " +

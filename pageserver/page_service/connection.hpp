@@ -74,6 +74,7 @@ private:
     std::vector<char> unsent_;  // of the answer under way
     std::size_t unsent_begin_ = 0;
     std::optional<Branch::Ticket> ticket_;
+    std::optional<GetPagesFrame> due_;  // has waited for ingest, and is to be answered before all others
     std::uint64_t waits_ = 0;  // counts waits for ingest, so that a late call is known for one
 };
 

@@ -215,6 +215,31 @@ TEST_F(PageServiceTest, a_branch_with_many_clients_leaves_a_thread_to_the_others
     EXPECT_EQ(service_->metrics().turns_waiting, 0u);
 }
 
+TEST_F(PageServiceTest, those_who_waited_for_ingest_take_turns_too) {
+    start();
+    write(0, std::byte{'a'});
+    std::atomic<bool> go_on = false;
+    std::atomic<unsigned> held = 0;
+    redo_.always = [&] {
+        ++held;
+        go_on.wait(false);
+    };
+    constexpr unsigned kClients = 6;
+    std::vector<std::unique_ptr<PageClient>> clients;
+    for (unsigned i = 0; i < kClients; ++i) {
+        clients.push_back(std::make_unique<PageClient>(address_));
+        ASSERT_TRUE(clients.back()->hello("p", "b0"));
+        clients.back()->send(get_pages_frame(i, branch_->ingest_lsn() + 64, true, 1, {kFork, 0}));
+    }
+    while (service_->metrics().waiting < kClients) std::this_thread::sleep_for(1ms);
+    change(0);
+    while (service_->metrics().turns_waiting + held < kClients) std::this_thread::sleep_for(1ms);
+    EXPECT_EQ(held, 2u) << "of three threads";
+    go_on = true;
+    go_on.notify_all();
+    for (const auto& client : clients) EXPECT_EQ(client->receive()->type, BOUGH_FRAME_PAGES);
+}
+
 TEST_F(PageServiceTest, a_service_ends_while_clients_wait_for_their_turn) {
     start();
     const auto before = branch_.use_count();
