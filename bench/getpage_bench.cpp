@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 #include "bench/figures.hpp"
+#include "bench/page_reads.hpp"
 #include "files/files.hpp"
 #include "pageserver/page_service/page_service.hpp"
 #include "pageserver/redo/testing/pool_under_test.hpp"
-#include "pageserver/testing/page_client.hpp"
 #include "pageserver/testing/stock_branch.hpp"
 #include "pg/testing/stock_server.hpp"
 
@@ -52,8 +52,7 @@ struct Kind {
     const char* relation;
     double aim;  // pages a second and core; 0: none
     std::uint32_t first_block = 0;
-    pg::RelationFork fork = {};
-    std::uint32_t blocks = 0;
+    bench::Pages pages = {};
 };
 
 // A row on each page is updated, `times` times, in statements of one transaction.
@@ -91,17 +90,6 @@ void change_tables(pg::testing::StockServer& server, unsigned pages) {
     server.sql(updates("heap100", 100));
     server.sql("insert into keys select k from more_keys");
     server.sql(fmt::format("insert into keys_too select random() from generate_series(1, {} * 100) i", pages));
-}
-
-void find(pg::testing::StockServer& server, std::vector<Kind>& kinds) {
-    const auto number = [&](const std::string& query) { return static_cast<std::uint32_t>(std::stoul(server.sql(query))); };
-    for (Kind& kind : kinds) {
-        kind.fork = {{number("select oid from pg_tablespace where spcname = 'pg_default'"),
-                      number("select oid from pg_database where datname = 'postgres'"),
-                      number(fmt::format("select pg_relation_filenode('{}')", kind.relation))},
-                     pg::Fork::main};
-        kind.blocks = number(fmt::format("select pg_relation_size('{}') / 8192", kind.relation));
-    }
 }
 
 struct Cost {
@@ -158,8 +146,8 @@ public:
     void warm(const Kind& kind) {
         const auto branch = testing::stock_branch(*projects_);
         Cursor cursor = branch->store().cursor();
-        for (std::uint32_t block = kind.first_block; block < kind.blocks; ++block)
-            for (bool found = must(cursor.seek(branch->number(), ObjectKey::page({kind.fork, block}), lsn_)); found;)
+        for (std::uint32_t block = kind.pages.first_block; block < kind.pages.blocks; ++block)
+            for (bool found = must(cursor.seek(branch->number(), ObjectKey::page({kind.pages.fork, block}), lsn_)); found;)
                 found = must(cursor.next_older());
     }
 
@@ -173,7 +161,7 @@ public:
                 for (std::size_t i = 0; i < in_flight; ++i)
                     bytes += get_pages_frame(
                         ++id_, lsn_, true, 1,
-                        {kind.fork, kind.first_block + static_cast<std::uint32_t>(random() % (kind.blocks - kind.first_block))});
+                        {kind.pages.fork, kind.pages.random_block(random)});
                 client_->send(bytes);
                 for (std::size_t i = 0; i < in_flight; ++i) {
                     const auto answer = client_->receive();
@@ -287,7 +275,7 @@ void run(const Options& options) {
                                {"btree, ten records", "btree10", 50'000, 1},
                                {"heap, a hundred records", "heap100", 15'000},
                                {"btree, a hundred records", "btree100", 15'000, 1}};
-    find(server, kinds);
+    for (Kind& kind : kinds) kind.pages = bench::pages_of(server, kind.relation, kind.first_block);
     std::string path = server.sql("select pg_relation_filepath('images')");
     path.erase(path.find('\n'));
     const std::string images = must(files::read(initial / path));

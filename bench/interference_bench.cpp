@@ -6,8 +6,7 @@
 // counts from when a read was due, so that one that is late makes those behind it late, too. Its use of the processors is printed: with
 // none to spare everyone waits for them, and nothing is said of the pageserver.
 #include <atomic>
-#include <random>
-#include <stdexcept>
+#include <exception>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,9 +14,9 @@
 #include <fmt/format.h>
 
 #include "bench/figures.hpp"
+#include "bench/page_reads.hpp"
 #include "pageserver/page_service/page_service.hpp"
 #include "pageserver/redo/testing/pool_under_test.hpp"
-#include "pageserver/testing/page_client.hpp"
 #include "pageserver/testing/stock_branch.hpp"
 #include "pg/testing/stock_server.hpp"
 
@@ -42,55 +41,19 @@ struct Options {
     unsigned load_wal = 50'000;  // bytes a second, of each loaded branch
 };
 
-// Random pages of one relation of one branch, asked one by one.
-class Reader {
-public:
-    Reader(const net::Address& service, const std::string& project, const std::string& branch, pg::RelationFork relation,
-           std::uint32_t blocks, unsigned seed)
-        : client_(service), relation_(relation), blocks_(blocks), random_(seed) {
-        if (!client_.hello(project, branch)) throw std::runtime_error("the page service refuses " + project + "/" + branch);
-    }
-    void read(Lsn at) {
-        client_.send(get_pages_frame(++id_, at, true, 1, {relation_, static_cast<std::uint32_t>(random_() % blocks_)}));
-        const auto answer = client_.receive();
-        if (!answer || answer->type != BOUGH_FRAME_PAGES)
-            throw std::runtime_error(answer ? parse_error(*answer).message : "closed");
-    }
-
-private:
-    PageClient client_;
-    pg::RelationFork relation_;
-    std::uint32_t blocks_;
-    std::mt19937 random_;
-    std::uint64_t id_ = 0;
-};
-
 // A branch and who loads it.
 struct Loaded {
     std::shared_ptr<Branch> branch;
     testing::StockLog log;
-    Reader reader;
+    bench::RandomReads reads;
 };
 
 class Bench {
 public:
     explicit Bench(const Options& options) : options_(options), server_(bench::kLoggingServer) {
         const fs::path initial = server_.root() / "initial", data = server_.root() / "pageserver";
-        const std::string at = fmt::format("-h {} -U postgres postgres", server_.root().string());
-        server_.start();
-        server_.run("pgbench", fmt::format("-i -q -s {} {}", options.scale, at));
-        server_.stop();
-        testing::keep_as_initial(server_, initial);
-        server_.start();
-        const auto number = [&](const std::string& query) { return static_cast<std::uint32_t>(std::stoul(server_.sql(query))); };
-        accounts_ = {{number("select oid from pg_tablespace where spcname = 'pg_default'"),
-                      number("select oid from pg_database where datname = 'postgres'"),
-                      number("select pg_relation_filenode('pgbench_accounts')")},
-                     pg::Fork::main};
-        blocks_ = number("select pg_relation_size('pgbench_accounts') / 8192");
-        server_.run("pgbench", fmt::format("-n -c 4 -t {} {}", options.transactions / 4, at));
-        const Lsn end = testing::end_of_log(server_);
-        server_.stop("immediate");
+        const bench::PgbenchLog log = bench::make_pgbench_log(server_, initial, options.scale, options.transactions);
+        accounts_ = log.accounts;
         testing::import_stock_cluster(initial, data, resources_);
         for (unsigned i = 0; i < kLoadedMax; ++i) testing::import_stock_cluster(initial, data, resources_, project_name(i));
 
@@ -108,9 +71,9 @@ public:
         const auto project = must(projects_->project(*ProjectId::parse(testing::kStockProject)));
         const auto parent = testing::stock_branch(*projects_);
         const auto begin = parent->ingested();
-        testing::ingest_stock_log(*parent, *pages_, segments(), end);
+        testing::ingest_stock_log(*parent, *pages_, segments(), log.end);
         read_at_ = parent->ingest_lsn();
-        parent_ = reader(testing::kStockProject, testing::kStockBranch);
+        parent_ = std::make_unique<bench::RandomReads>(service_address_, testing::kStockProject, testing::kStockBranch, accounts_, ++seed_);
         for (unsigned i = 0; i < kLoadedMax; ++i) {
             const std::string name = fmt::format("b{}", i);
             children_.push_back(
@@ -136,12 +99,9 @@ public:
 private:
     static std::string project_name(unsigned i) { return fmt::format("p{}", i); }
     fs::path segments() const { return server_.data() / "pg_wal"; }
-    std::unique_ptr<Reader> reader(const std::string& project, const std::string& branch) {
-        return std::make_unique<Reader>(service_address_, project, branch, accounts_, blocks_, ++seed_);
-    }
     std::unique_ptr<Loaded> loaded(const std::string& project, const std::string& name, std::shared_ptr<Branch> branch) {
         return std::unique_ptr<Loaded>(new Loaded{branch, testing::StockLog(*branch, *pages_, segments()),
-                                                  Reader(service_address_, project, name, accounts_, blocks_, ++seed_)});
+                                                  bench::RandomReads(service_address_, project, name, accounts_, ++seed_)});
     }
 
     // Until `stop`: a read and a piece of WAL at each tick; the ticks of different branches are spread out.
@@ -153,7 +113,7 @@ private:
         for (; !stop; due += interval) {
             std::this_thread::sleep_until(due);
             if (loaded.log.feed(piece)) wal_bytes += piece;
-            loaded.reader.read(loaded.branch->ingest_lsn());
+            loaded.reads.read(loaded.branch->ingest_lsn());
             ++reads;
         }
     }
@@ -177,7 +137,7 @@ private:
                     }
                 });
             try {
-                turn.latencies_us = read_parent();
+                turn.latencies_us = parent_->paced(read_at_, options_.rate, options_.seconds);
             } catch (...) {
                 stop = true;
                 throw;
@@ -193,24 +153,10 @@ private:
         return turn;
     }
 
-    std::vector<double> read_parent() {
-        std::vector<double> latencies;
-        const auto begin = Clock::now();
-        const auto interval = std::chrono::nanoseconds(1'000'000'000 / options_.rate);
-        for (unsigned i = 0; i < options_.rate * options_.seconds; ++i) {
-            const auto due = begin + i * interval;
-            std::this_thread::sleep_until(due);
-            parent_->read(read_at_);
-            latencies.push_back(seconds(Clock::now() - due) * 1e6);
-        }
-        return latencies;
-    }
-
     const Options options_;
     pg::testing::StockServer server_;
     StoreResources resources_{StoreResources::Options{}};
-    pg::RelationFork accounts_;
-    std::uint32_t blocks_ = 0;
+    bench::Pages accounts_;
     Lsn read_at_;
     std::unique_ptr<testing::PoolUnderTest> pool_;
     std::unique_ptr<PooledRedo> redo_;
@@ -219,7 +165,7 @@ private:
     std::unique_ptr<Projects> projects_;
     net::Address service_address_;
     std::unique_ptr<PageService> service_;
-    std::unique_ptr<Reader> parent_;
+    std::unique_ptr<bench::RandomReads> parent_;
     std::vector<std::unique_ptr<Loaded>> children_, separate_;
     unsigned seed_ = 0;
 };

@@ -5,8 +5,6 @@
 // branch after another as fast as it goes, which seals layers and compacts. The latency of a read counts from when it was due, so that
 // one that is late makes those behind it late, too.
 #include <atomic>
-#include <random>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,9 +12,9 @@
 #include <fmt/format.h>
 
 #include "bench/figures.hpp"
+#include "bench/page_reads.hpp"
 #include "pageserver/page_service/page_service.hpp"
 #include "pageserver/redo/testing/pool_under_test.hpp"
-#include "pageserver/testing/page_client.hpp"
 #include "pageserver/testing/stock_branch.hpp"
 #include "pg/testing/stock_server.hpp"
 
@@ -41,20 +39,8 @@ class Bench {
 public:
     explicit Bench(const Options& options) : options_(options), server_(bench::kLoggingServer) {
         const fs::path initial = server_.root() / "initial", data = server_.root() / "pageserver";
-        const std::string at = fmt::format("-h {} -U postgres postgres", server_.root().string());
-        server_.start();
-        server_.run("pgbench", fmt::format("-i -q -s {} {}", options.scale, at));
-        server_.stop();
-        testing::keep_as_initial(server_, initial);
-        server_.start();
-        const auto number = [&](const std::string& query) { return static_cast<std::uint32_t>(std::stoul(server_.sql(query))); };
-        accounts_ = {{number("select oid from pg_tablespace where spcname = 'pg_default'"), number("select oid from pg_database where datname = 'postgres'"),
-                      number("select pg_relation_filenode('pgbench_accounts')")},
-                     pg::Fork::main};
-        blocks_ = number("select pg_relation_size('pgbench_accounts') / 8192");
-        server_.run("pgbench", fmt::format("-n -c 4 -t {} {}", options.transactions / 4, at));
-        end_ = testing::end_of_log(server_);
-        server_.stop("immediate");
+        const bench::PgbenchLog log = bench::make_pgbench_log(server_, initial, options.scale, options.transactions);
+        end_ = log.end;
         testing::import_stock_cluster(initial, data, resources_);
 
         projects_ = must(Projects::open(data, resources_));
@@ -70,8 +56,7 @@ public:
         service.listen.push_back(address);
         service.threads = 2;
         service_ = must(PageService::start(std::move(service), *projects_, *reader_));
-        client_ = std::make_unique<PageClient>(address);
-        if (!client_->hello(testing::kStockProject, "b1")) throw std::runtime_error("the page service refuses");
+        reads_ = std::make_unique<bench::RandomReads>(address, testing::kStockProject, "b1", log.accounts, 1);
     }
 
     // Latencies in microseconds.
@@ -103,26 +88,11 @@ private:
         return branch;
     }
 
-    std::vector<double> read() {
-        std::vector<double> latencies;
-        const auto begin = Clock::now();
-        const auto interval = std::chrono::nanoseconds(1'000'000'000 / options_.rate);
-        for (unsigned i = 0; i < options_.rate * options_.seconds; ++i) {
-            const auto due = begin + i * interval;
-            std::this_thread::sleep_until(due);
-            client_->send(get_pages_frame(++id_, read_at_, true, 1, {accounts_, static_cast<std::uint32_t>(random_() % blocks_)}));
-            const auto answer = client_->receive();
-            if (!answer || answer->type != BOUGH_FRAME_PAGES) throw std::runtime_error(answer ? parse_error(*answer).message : "closed");
-            latencies.push_back(seconds(Clock::now() - due) * 1e6);
-        }
-        return latencies;
-    }
+    std::vector<double> read() { return reads_->paced(read_at_, options_.rate, options_.seconds); }
 
     const Options options_;
     pg::testing::StockServer server_;
     StoreResources resources_{StoreResources::Options{}};
-    pg::RelationFork accounts_;
-    std::uint32_t blocks_ = 0;
     Lsn end_, read_at_;
     LogPosition begin_;
     std::unique_ptr<Projects> projects_;
@@ -132,9 +102,8 @@ private:
     PageReaderMetrics metrics_;
     std::unique_ptr<PageReader> reader_;
     std::unique_ptr<PageService> service_;
-    std::unique_ptr<PageClient> client_;
-    std::mt19937 random_{1};
-    std::uint64_t id_ = 0, bytes_ingested_ = 0;
+    std::unique_ptr<bench::RandomReads> reads_;
+    std::uint64_t bytes_ingested_ = 0;
     unsigned branches_ = 0;
     double ingest_seconds_ = 0, megabytes_beside_ = 0;
 };

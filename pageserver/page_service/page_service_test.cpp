@@ -71,6 +71,30 @@ protected:
         return start + 64;
     }
 
+    // Whoever reads a page with a record on it stays there, until they are let go.
+    void hold_readers() {
+        redo_.always = [this] {
+            ++held_;
+            let_go_.wait(false);
+        };
+    }
+    void let_readers_go() {
+        let_go_ = true;
+        let_go_.notify_all();
+    }
+    // So many clients that have asked for the page as of that position.
+    std::vector<std::unique_ptr<PageClient>> clients_asking_for(std::uint32_t block, Lsn at, unsigned count) {
+        std::vector<std::unique_ptr<PageClient>> clients;
+        for (unsigned i = 0; i < count; ++i) {
+            clients.push_back(std::make_unique<PageClient>(address_));
+            EXPECT_TRUE(clients.back()->hello("p", "b0"));
+            clients.back()->send(get_pages_frame(i, at, true, 1, {kFork, block}));
+        }
+        return clients;
+    }
+
+    std::atomic<unsigned> held_ = 0;
+    std::atomic<bool> let_go_ = false;
     TemporaryDirectory directory_;
     StoreResources resources_{StoreResources::Options{}};
     InterruptedRedo redo_;
@@ -185,22 +209,11 @@ TEST_F(PageServiceTest, a_branch_with_many_clients_leaves_a_thread_to_the_others
     ASSERT_TRUE(
         project->create_branch(*BranchId::parse("other"), *BranchId::parse("b0"), {image, Lsn{image.value - 64}}).has_value());
 
-    // Whoever reads the page with a record on it stays there.
-    std::atomic<bool> go_on = false;
-    std::atomic<unsigned> held = 0;
-    redo_.always = [&] {
-        ++held;
-        go_on.wait(false);
-    };
+    hold_readers();
     constexpr unsigned kClients = 6;
-    std::vector<std::unique_ptr<PageClient>> clients;
-    for (unsigned i = 0; i < kClients; ++i) {
-        clients.push_back(std::make_unique<PageClient>(address_));
-        ASSERT_TRUE(clients.back()->hello("p", "b0"));
-        clients.back()->send(get_pages_frame(i, changed, true, 1, {kFork, 0}));
-    }
-    while (service_->metrics().turns_waiting < kClients - 2 || held < 2) std::this_thread::sleep_for(1ms);
-    EXPECT_EQ(held, 2u) << "of three threads";
+    auto clients = clients_asking_for(0, changed, kClients);
+    while (service_->metrics().turns_waiting < kClients - 2 || held_ < 2) std::this_thread::sleep_for(1ms);
+    EXPECT_EQ(held_, 2u) << "of three threads";
     {
         PageClient other(address_);
         ASSERT_TRUE(other.hello("p", "other"));
@@ -208,8 +221,7 @@ TEST_F(PageServiceTest, a_branch_with_many_clients_leaves_a_thread_to_the_others
         EXPECT_EQ(other.receive()->body[sizeof(BoughPages)], 'a');
     }
     clients.back().reset();  // who leaves while waiting takes nobody's turn
-    go_on = true;
-    go_on.notify_all();
+    let_readers_go();
     for (unsigned i = 0; i + 1 < kClients; ++i) EXPECT_EQ(clients[i]->receive()->type, BOUGH_FRAME_PAGES);
     while (service_->metrics().connections > kClients - 1) std::this_thread::sleep_for(1ms);
     EXPECT_EQ(service_->metrics().turns_waiting, 0u);
@@ -218,25 +230,14 @@ TEST_F(PageServiceTest, a_branch_with_many_clients_leaves_a_thread_to_the_others
 TEST_F(PageServiceTest, those_who_waited_for_ingest_take_turns_too) {
     start();
     write(0, std::byte{'a'});
-    std::atomic<bool> go_on = false;
-    std::atomic<unsigned> held = 0;
-    redo_.always = [&] {
-        ++held;
-        go_on.wait(false);
-    };
+    hold_readers();
     constexpr unsigned kClients = 6;
-    std::vector<std::unique_ptr<PageClient>> clients;
-    for (unsigned i = 0; i < kClients; ++i) {
-        clients.push_back(std::make_unique<PageClient>(address_));
-        ASSERT_TRUE(clients.back()->hello("p", "b0"));
-        clients.back()->send(get_pages_frame(i, branch_->ingest_lsn() + 64, true, 1, {kFork, 0}));
-    }
+    const auto clients = clients_asking_for(0, branch_->ingest_lsn() + 64, kClients);
     while (service_->metrics().waiting < kClients) std::this_thread::sleep_for(1ms);
     change(0);
-    while (service_->metrics().turns_waiting + held < kClients) std::this_thread::sleep_for(1ms);
-    EXPECT_EQ(held, 2u) << "of three threads";
-    go_on = true;
-    go_on.notify_all();
+    while (service_->metrics().turns_waiting + held_ < kClients) std::this_thread::sleep_for(1ms);
+    EXPECT_EQ(held_, 2u) << "of three threads";
+    let_readers_go();
     for (const auto& client : clients) EXPECT_EQ(client->receive()->type, BOUGH_FRAME_PAGES);
 }
 
@@ -245,19 +246,12 @@ TEST_F(PageServiceTest, a_service_ends_while_clients_wait_for_their_turn) {
     const auto before = branch_.use_count();
     write(0, std::byte{'a'});
     const Lsn changed = change(0);
-    std::atomic<bool> go_on = false;
-    redo_.always = [&] { go_on.wait(false); };
-    std::vector<std::unique_ptr<PageClient>> clients;
-    for (unsigned i = 0; i < 5; ++i) {
-        clients.push_back(std::make_unique<PageClient>(address_));
-        ASSERT_TRUE(clients.back()->hello("p", "b0"));
-        clients.back()->send(get_pages_frame(i, changed, true, 1, {kFork, 0}));
-    }
+    hold_readers();
+    const auto clients = clients_asking_for(0, changed, 5);
     while (service_->metrics().turns_waiting < 3) std::this_thread::sleep_for(1ms);
     std::thread ending([&] { service_.reset(); });
     std::this_thread::sleep_for(20ms);  // so that it mostly has asked the threads to end
-    go_on = true;
-    go_on.notify_all();
+    let_readers_go();
     ending.join();
     EXPECT_EQ(branch_.use_count(), before) << "a connection is left";
 }
