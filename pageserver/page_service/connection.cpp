@@ -103,6 +103,7 @@ void PageConnection::resume() {
 
 void PageConnection::take_turn() {
     answer_frames();
+    cursor_.reset();
     turns_->end();
 }
 
@@ -176,11 +177,12 @@ PageConnection::Next PageConnection::read_and_answer(const GetPagesFrame& frame)
     const std::span<std::byte> pages = page_buffer(frame.count);
     Lsn at;
     Result<void> read;
+    if (!cursor_) cursor_ = branch_->store().cursor();
     // The newest can fall out of a short restore window while it is read; what is newer by then is as good an answer.
     do {
         at = frame.exact ? frame.lsn : branch_->ingest_lsn();
         read = check_history_reaches(*branch_, at);
-        if (read) read = context_.reader.read(*branch_, frame.tag.fork, frame.tag.block, pages, at);
+        if (read) read = context_.reader.read(*branch_, *cursor_, frame.tag.fork, frame.tag.block, pages, at);
     } while (!read && !frame.exact && !branch_->keeps(at) && branch_->ingest_lsn() > at);
     if (branch_->deleted()) read = Error{ErrorCode::not_found, "branch \"" + branch_->row().id.str() + "\" was deleted", {}};
     if (!read) {

@@ -71,11 +71,12 @@ private:
     std::shared_ptr<BranchTurns> turns_;  // of the branch
     std::uint64_t branch_tag_ = 0;
     unsigned pages_of_turn_ = 0;
-    std::vector<char> unsent_;  // of the answer under way
+    std::optional<Cursor> cursor_;  // of this turn, once it reads
+    std::vector<char> unsent_;      // of the answer under way
     std::size_t unsent_begin_ = 0;
     std::optional<Branch::Ticket> ticket_;
     std::optional<GetPagesFrame> due_;  // has waited for ingest, and is to be answered before all others
-    std::uint64_t waits_ = 0;  // counts waits for ingest, so that a late call is known for one
+    std::uint64_t waits_ = 0;           // counts waits for ingest, so that a late call is known for one
 };
 
 }  // namespace bough::pageserver

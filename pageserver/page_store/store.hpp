@@ -113,7 +113,7 @@ private:
 };
 
 // Finds versions, wherever they are: in layers or files. Sees what was written before it was moved there. Cheap to make, holds memory:
-// for one request. Must not outlive the store. Not thread-safe. Views are valid until the next move.
+// for one turn of requests. Must not outlive the store. Not thread-safe. Views are valid until the next move.
 class Cursor {
 public:
     ~Cursor();

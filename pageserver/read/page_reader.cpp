@@ -288,9 +288,15 @@ void PageReader::write_back(const Branch& branch, const Chain& chain, pg::ConstP
 
 Result<void> PageReader::read(const Branch& branch, const pg::RelationFork& fork, std::uint32_t first, std::span<std::byte> out,
                               Lsn at) {
+    Cursor cursor = branch.store().cursor();
+    return read(branch, cursor, fork, first, out, at);
+}
+
+Result<void> PageReader::read(const Branch& branch, Cursor& cursor, const pg::RelationFork& fork, std::uint32_t first,
+                              std::span<std::byte> out, Lsn at) {
     BOUGH_CHECK(out.size() % pg::kPageBytes == 0);
     const auto begun = std::chrono::steady_clock::now();
-    auto source = read_fork(branch, fork, first, out, at);
+    auto source = read_fork(branch, cursor, fork, first, out, at);
     // History that fell out of the restore window meanwhile may have gone in the middle of the read, whatever came of it.
     if (const auto reaches = check_history_reaches(branch, at); !reaches) source = reaches.error();
     if (!source) {
@@ -305,10 +311,9 @@ Result<void> PageReader::read(const Branch& branch, const pg::RelationFork& fork
     return {};
 }
 
-Result<PageReader::Source> PageReader::read_fork(const Branch& branch, const pg::RelationFork& fork, std::uint32_t first,
-                                                 std::span<std::byte> out, Lsn at) {
+Result<PageReader::Source> PageReader::read_fork(const Branch& branch, Cursor& cursor, const pg::RelationFork& fork,
+                                                 std::uint32_t first, std::span<std::byte> out, Lsn at) {
     const std::size_t pages = out.size() / pg::kPageBytes;
-    Cursor cursor = branch.store().cursor();
     BOUGH_ASSIGN(const auto length, fork_length(branch, fork, at, cursor));
     const std::uint32_t end = length.value_or(0);
     const std::size_t there = first < end ? std::min<std::size_t>(pages, end - first) : 0;
@@ -338,7 +343,8 @@ Result<void> PageReader::cut_chains(const Branch& branch, std::span<const Object
     BOUGH_CHECK(pages.size() <= kPagesPerCut);
     // An image would hide for good what an ancestor has yet to ingest again after a crash.
     if (!branch.readable_at(at))
-        return Error{ErrorCode::unavailable, "branch " + branch.name() + " cannot be read at " + at.to_string() + " yet", "its ancestors catch up first"};
+        return Error{ErrorCode::unavailable, "branch " + branch.name() + " cannot be read at " + at.to_string() + " yet",
+                     "its ancestors catch up first"};
     std::vector<std::byte> out(pages.size() * pg::kPageBytes);
     Cursor cursor = branch.store().cursor();
     const auto source = read_pages(branch, pages, cursor, out, at, /*look_in_cache=*/false, steps_max);

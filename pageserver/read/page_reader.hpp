@@ -54,6 +54,9 @@ public:
     // Blocks [first, first + pages) of the fork, where `out` has pages * kPageBytes bytes. Blocks at or beyond the fork's end
     // are zeros, and so is a fork that does not exist. Errors: corrupt, io, what redo says.
     Result<void> read(const Branch& branch, const pg::RelationFork& fork, std::uint32_t first, std::span<std::byte> out, Lsn at);
+    // The same with a cursor of the branch's store that the caller keeps for several reads.
+    Result<void> read(const Branch& branch, Cursor& cursor, const pg::RelationFork& fork, std::uint32_t first,
+                      std::span<std::byte> out, Lsn at);
 
     // Pages [first, first + pages) of an SLRU; pages that no version tells of are zeros.
     Result<void> read_slru(const Branch& branch, pg::Slru slru, std::uint32_t first, std::span<std::byte> out, Lsn at);
@@ -61,7 +64,8 @@ public:
     // Stores images of those pages (of forks or SLRUs) whose chains have more steps than that, at most kPagesPerCut of them: a page that is
     // written often and read never would otherwise take long to read once. unavailable: the branch is not readable there yet.
     static constexpr std::size_t kPagesPerCut = 16;  // few, so that redo workers are soon free for others
-    Result<void> cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, std::size_t steps_max = kChainStepsMax);
+    Result<void> cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at,
+                            std::size_t steps_max = kChainStepsMax);
 
 private:
     struct Chain;
@@ -76,11 +80,11 @@ private:
     static void take_records(Chain& chain, std::vector<RedoRecord>& records);
     Result<std::optional<std::uint32_t>> fork_length(const Branch& branch, const pg::RelationFork& fork, Lsn at, Cursor& cursor);
     void keep(const Branch& branch, const Chain& chain, pg::ConstPage page);
-    Result<Source> read_fork(const Branch& branch, const pg::RelationFork& fork, std::uint32_t first, std::span<std::byte> out,
-                             Lsn at);
+    Result<Source> read_fork(const Branch& branch, Cursor& cursor, const pg::RelationFork& fork, std::uint32_t first,
+                             std::span<std::byte> out, Lsn at);
     // The pages need not lie next to one another; `out` has room for as many. Without `look_in_cache` they are all made anew.
-    Result<Source> read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor, std::span<std::byte> out, Lsn at,
-                              bool look_in_cache = true, std::size_t steps_max = kChainStepsMax);
+    Result<Source> read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor, std::span<std::byte> out,
+                              Lsn at, bool look_in_cache = true, std::size_t steps_max = kChainStepsMax);
     void write_back(const Branch& branch, const Chain& chain, pg::ConstPage page);
 
     PageRedo& redo_;

@@ -1,6 +1,7 @@
 #include "pageserver/testing/stock_branch.hpp"
 
 #include <algorithm>
+#include <span>
 #include <stdexcept>
 
 #include "files/files.hpp"
@@ -23,17 +24,18 @@ StockLog::StockLog(Branch& branch, PageReader& reader, fs::path segments)
     : segments_(std::move(segments)), ingest_(must(Ingest::begin(branch, reader, {}))) {}
 
 bool StockLog::feed(std::size_t bytes) {
-    if (at_ == segment_.size()) {
-        const auto next = ingest_->next_lsn();
-        auto read = files::read(segments_ / pg::wal_segment_name(pg::segment_of(next, kSegmentBytes), kSegmentBytes));
-        if (!read) return false;
-        segment_ = std::move(*read);
-        at_ = next.value % kSegmentBytes;
+    const auto next = ingest_->next_lsn();
+    const std::size_t at = next.value % kSegmentBytes;
+    if (!segment_.is_open() || at == 0) {
+        segment_ =
+            std::ifstream(segments_ / pg::wal_segment_name(pg::segment_of(next, kSegmentBytes), kSegmentBytes), std::ios::binary);
+        if (!segment_.seekg(static_cast<std::streamoff>(at))) return false;
     }
-    const auto some = std::as_bytes(std::span(segment_)).subspan(at_, std::min(bytes, segment_.size() - at_));
-    const bool fed = ingest_->feed(some).has_value();
+    piece_.resize(std::min<std::size_t>(bytes, kSegmentBytes - at));
+    if (!segment_.read(piece_.data(), static_cast<std::streamsize>(piece_.size())))
+        throw std::runtime_error("a WAL segment is cut short");
+    const bool fed = ingest_->feed(std::as_bytes(std::span(piece_))).has_value();
     must(ingest_->commit());
-    at_ += some.size();
     return fed;  // if not, it is what a recycled segment has after the log's end
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,8 +41,8 @@ public:
 private:
     std::filesystem::path segments_;
     std::unique_ptr<Ingest> ingest_;
-    std::string segment_;  // the bytes of the file that is being read
-    std::size_t at_ = 0;   // in it
+    std::ifstream segment_;  // which is being read
+    std::vector<char> piece_;
 };
 // All of it, at least up to `end`. Throws what goes wrong.
 void ingest_stock_log(Branch& branch, PageReader& reader, const std::filesystem::path& segments, Lsn end);
