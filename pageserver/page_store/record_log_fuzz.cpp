@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,21 +16,32 @@ namespace {
 
 constexpr std::size_t kBlock = RecordLogCheck::kBlockBytes;
 
-void check(std::span<const std::byte> log) {
+std::optional<std::uint64_t> check(std::span<const std::byte> log) {
     RecordLogCheck check;
     for (std::size_t at = 0; at < log.size(); at += kBlock) check.add(log.subspan(at, std::min(kBlock, log.size() - at)));
-    if (check.damage() && (check.records() == 0 || *check.damage() >= log.size())) std::abort();
+    if (check.damage() && (check.records() == 0 || *check.damage() >= log.size() || check.broken() != check.damage()))
+        std::abort();
+    return check.damage();
 }
 
 // Chunks of the input, each with its length in front, become the records of a log.
-std::vector<std::byte> records_of(std::span<const std::byte> bytes, std::size_t& count) {
+struct Records {
     std::vector<std::byte> log;
+    std::size_t count = 0;
+    std::size_t last = 0;      // where the last one begins
+    std::vector<bool> unused;  // which bytes belong to none
+};
+
+Records records_of(std::span<const std::byte> bytes) {
+    Records made;
+    auto& log = made.log;
     while (bytes.size() > 2) {
         // Some are long, so that blocks get full.
         const std::size_t length =
             std::to_integer<std::size_t>(bytes[0]) * (std::to_integer<unsigned>(bytes[1]) % 4 == 0 ? 97 : 1);
         const std::size_t room = kBlock - log.size() % kBlock;
         if (room < 7) log.resize(log.size() + room);
+        made.unused.resize(log.size(), true);
         const std::size_t fits = std::min(length, kBlock - log.size() % kBlock - 7);
         bytes = bytes.subspan(2);
         const std::size_t given = std::min(fits, bytes.size());
@@ -41,24 +53,28 @@ std::vector<std::byte> records_of(std::span<const std::byte> bytes, std::size_t&
         const std::uint32_t crc = crc32c(std::span(record).subspan(6));
         const std::uint32_t masked = ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
         std::memcpy(record.data(), &masked, sizeof(masked));
+        made.last = log.size();
         log.insert(log.end(), record.begin(), record.end());
+        made.unused.resize(log.size(), false);
         bytes = bytes.subspan(given);
-        ++count;
+        ++made.count;
     }
-    return log;
+    return made;
 }
 
-// A whole log is whole; with a bit flipped, whatever is found lies within it.
+// A whole log is whole; a bit flipped before its last record is found.
 void check_records(std::span<const std::byte> bytes) {
-    std::size_t count = 0;
-    auto log = records_of(bytes, count);
+    auto [log, count, last, unused] = records_of(bytes);
     RecordLogCheck whole;
     for (std::size_t at = 0; at < log.size(); at += kBlock)
         whole.add(std::span(log).subspan(at, std::min(kBlock, log.size() - at)));
-    if (whole.damage() || whole.records() != count) std::abort();
+    if (whole.damage() || whole.broken() || whole.records() != count) std::abort();
     if (log.empty()) return;
-    log[std::to_integer<std::size_t>(bytes[0]) * 131 % log.size()] ^= std::byte{4};
-    check(log);
+    const std::size_t flipped = std::to_integer<std::size_t>(bytes[0]) * 131 % log.size();
+    log[flipped] ^= std::byte{4};
+    const auto found = check(log);
+    if (unused[flipped] ? found.has_value() : found.has_value() != (flipped < last)) std::abort();
+    if (found && *found > flipped) std::abort();
 }
 
 }  // namespace

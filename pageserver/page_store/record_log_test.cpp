@@ -33,7 +33,8 @@ protected:
         StoreResources resources{StoreResources::Options{}};
         const auto store = *Store::create(directory_.path() / "store", resources);
         for (int i = 0; i < 300; ++i)
-            ASSERT_TRUE(store->change_metadata({{"row/" + std::to_string(i), std::string(static_cast<std::size_t>(i * 7), 'x')}}).has_value());
+            ASSERT_TRUE(store->change_metadata({{"row/" + std::to_string(i), std::string(static_cast<std::size_t>(i * 7), 'x')}})
+                            .has_value());
         ASSERT_TRUE(store->flush().has_value());
         for (const auto& entry : std::filesystem::directory_iterator(directory_.path() / "store")) {
             if (entry.path().extension() == ".log") rows_ = read(entry.path());
@@ -49,13 +50,15 @@ protected:
 
 TEST_F(RecordLogTest, a_whole_log_is_found_whole) {
     EXPECT_FALSE(check(rows_).damage());
+    EXPECT_FALSE(check(rows_).broken());
     EXPECT_GE(check(rows_).records(), 300u);
     EXPECT_FALSE(check(manifest_).damage());
     EXPECT_GT(check(manifest_).records(), 0u);
 }
 
-TEST_F(RecordLogTest, any_flipped_bit_before_the_last_block_is_found) {
-    for (std::size_t at = 11; at + 2 * RecordLogCheck::kBlockBytes < rows_.size(); at += 997) {
+TEST_F(RecordLogTest, any_flipped_bit_before_the_last_record_is_found) {
+    const std::size_t last = 299 * 7 + 60;
+    for (std::size_t at = 11; at + last < rows_.size(); at += 997) {
         std::string damaged = rows_;
         damaged[at] = static_cast<char>(damaged[at] ^ 4);
         const auto found = check(damaged).damage();
@@ -68,11 +71,28 @@ TEST_F(RecordLogTest, any_flipped_bit_before_the_last_block_is_found) {
     }
 }
 
+// Whatever the flipped bit says of where the next record begins.
+TEST_F(RecordLogTest, any_flipped_bit_of_a_header_is_found) {
+    for (std::size_t at = 0; at < 7 * 8; ++at) {
+        std::string damaged = rows_;
+        damaged[at / 8] = static_cast<char>(damaged[at / 8] ^ (1 << at % 8));
+        EXPECT_EQ(check(damaged).damage(), 0u) << at;
+        EXPECT_EQ(check(damaged).broken(), 0u) << at;
+        EXPECT_EQ(check(damaged).records(), check(rows_).records() - 1) << at;
+    }
+}
+
+TEST_F(RecordLogTest, a_block_of_zeros_is_found) {
+    const std::size_t second = RecordLogCheck::kBlockBytes;
+    EXPECT_TRUE(check(std::string(rows_).replace(second, second, second, '\0')).damage().has_value());
+}
+
 TEST_F(RecordLogTest, an_end_that_was_not_finished_is_no_damage) {
     const std::uint64_t all = check(rows_).records();
     for (std::size_t cut = 1; cut < 2500; cut += 13) {
         const RecordLogCheck result = check(rows_.substr(0, rows_.size() - cut));
         EXPECT_FALSE(result.damage().has_value()) << cut;
+        EXPECT_TRUE(result.broken().has_value()) << cut;
         EXPECT_LT(result.records(), all);
     }
     // Made longer in advance, and nothing written there yet.

@@ -12,6 +12,7 @@
 #include "pageserver/page_store/damage.hpp"
 #include "pageserver/page_store/history_filter.hpp"
 #include "pageserver/page_store/page_version.hpp"
+#include "pageserver/page_store/row_logs.hpp"
 #include "pageserver/page_store/scan.hpp"
 #include "pageserver/page_store/store_layers.hpp"
 #include "pageserver/page_store/store_names.hpp"
@@ -51,7 +52,8 @@ struct Store::Impl {
     std::shared_ptr<HistoryFilterFactory> history_filter = std::make_shared<HistoryFilterFactory>();
     std::shared_ptr<CompactionDamage> damage = std::make_shared<CompactionDamage>();
     std::unique_ptr<StoreSpace> space;
-    std::mutex replacing;  // one run is being rewritten at a time
+    std::mutex replacing;                   // one run is being rewritten at a time
+    std::atomic<bool> rows_at_end = false;  // the log ends in a record of metadata rows
 
     ~Impl() {
         layers.reset();
@@ -65,6 +67,7 @@ struct Store::Impl {
     std::unique_ptr<Cursor::Impl> cursor() const;
     Result<std::optional<LogPosition>> position_in_files(BranchNumber branch) const;
     Result<bool> replace_in_files(BranchNumber branch, const ObjectKey& page, Lsn lsn, std::string_view image);
+    Result<void> end_log_otherwise();
     void end_compactions();
 };
 
@@ -84,6 +87,10 @@ Result<std::unique_ptr<Store::Impl>> Store::Impl::open(const std::filesystem::pa
     };
     families[0].options.compaction_filter_factory = impl->history_filter;
     impl->directory = directory;
+    if (!create) {
+        if (const auto logs = check_row_logs(directory); !logs)
+            return logs.error().within("could not open the page store \"" + directory.string() + "\"");
+    }
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
     const auto status = rocksdb::DB::Open(options, directory.string(), families, &handles, &db);
@@ -136,9 +143,7 @@ Result<BranchWrite> Store::write_to(BranchNumber branch) {
     return BranchWrite(*impl_->layers, impl_->layers->branch(branch));
 }
 
-bool Store::has_room() const {
-    return impl_->resources.impl_->open_bytes.has_room() && impl_->layers->takes_more();
-}
+bool Store::has_room() const { return impl_->resources.impl_->open_bytes.has_room() && impl_->layers->takes_more(); }
 
 bool Store::wait_for_room(std::chrono::steady_clock::time_point deadline) {
     return impl_->resources.impl_->open_bytes.wait_until(deadline, [&] { return has_room() || impl_->layers->abandoned(); });
@@ -171,14 +176,26 @@ Result<void> Store::write(WriteSet set) {
 
 // RocksDB begins one that failed anew every second.
 void Store::Impl::end_compactions() {
-    spdlog::error("page store {}: a compaction met damage; none is begun any more until the store is opened anew, `bough check` says which file it is",
-                  directory.string());
+    spdlog::error(
+        "page store {}: a compaction met damage; none is begun any more until the store is opened anew, `bough check` says which "
+        "file it is",
+        directory.string());
     db->SetOptions(versions.get(), {{"disable_auto_compactions", "true"}}).PermitUncheckedError();
+}
+
+// Damage in a log's last record passes for an end that a crash left. So that this is no record of rows for long, it becomes an empty one.
+Result<void> Store::Impl::end_log_otherwise() {
+    if (layers->abandoned() || !rows_at_end.exchange(false)) return {};
+    rocksdb::WriteBatch nothing;
+    const auto status = db->Write(durable(), &nothing);
+    if (!status.ok()) return error_of_status(status, "could not write to the page store's log");
+    return {};
 }
 
 Result<void> Store::flush() {
     if (impl_->damage->take()) impl_->end_compactions();
-    return impl_->layers->flush();
+    BOUGH_TRY(impl_->layers->flush());
+    return impl_->end_log_otherwise();
 }
 
 Lsn Store::durable_lsn(BranchNumber number) const { return Lsn{impl_->layers->branch(number).durable_lsn}; }
@@ -354,6 +371,7 @@ Result<void> Store::change_metadata(const MetadataChanges& changes) {
     }
     const auto status = impl_->db->Write(durable(), &batch);
     if (!status.ok()) return error_of_status(status, "could not write the page store's metadata");
+    impl_->rows_at_end = true;
     return {};
 }
 

@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdarg>
 #include <fstream>
 #include <memory>
-#include <span>
 #include <thread>
 
 #include <rocksdb/sst_file_reader.h>
-#include <rocksdb/table.h>
 
+#include "pageserver/page_store/read_only_store.hpp"
 #include "pageserver/page_store/record_log.hpp"
-#include "pageserver/page_store/rocksdb_edge.hpp"
+#include "pageserver/page_store/row_logs.hpp"
 #include "pageserver/page_store/store_names.hpp"
 #include "pageserver/page_store/stored_value_check.hpp"
 
@@ -25,30 +23,6 @@ using namespace std::chrono_literals;
 
 constexpr int kAttempts = 5;
 constexpr auto kPause = 50ms;
-
-// RocksDB's own log would be written into the store's directory.
-class Silent final : public rocksdb::Logger {
-public:
-    using rocksdb::Logger::Logv;
-    void Logv(const char*, va_list) override {}
-};
-
-rocksdb::ColumnFamilyOptions uncached(rocksdb::ColumnFamilyOptions family) {
-    rocksdb::BlockBasedTableOptions table = *family.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
-    table.no_block_cache = true;
-    table.block_cache = nullptr;
-    table.cache_index_and_filter_blocks = false;
-    table.pin_l0_filter_and_index_blocks_in_cache = false;
-    family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-    return family;
-}
-
-rocksdb::DBOptions reading_options() {
-    rocksdb::DBOptions options = database_options({}, rocksdb::Env::Default(), nullptr, nullptr);
-    options.info_log = std::make_shared<Silent>();
-    options.max_open_files = 20;
-    return options;
-}
 
 enum class FileKind { sst, rows_log, manifest };
 
@@ -85,30 +59,8 @@ Result<std::vector<StoreFile>> files_of_directory(const fs::path& directory, boo
     return files;
 }
 
-// The database as its files say it is. Deleted when it goes, before the handles' owner.
-struct ReadOnly {
-    std::unique_ptr<rocksdb::DB> db;
-    std::vector<std::unique_ptr<rocksdb::ColumnFamilyHandle>> families;
-    ~ReadOnly() {
-        families.clear();
-        if (db != nullptr) db->Close().PermitUncheckedError();
-    }
-};
-
-Result<void> open(const fs::path& directory, ReadOnly& opened) {
-    const std::vector<rocksdb::ColumnFamilyDescriptor> families = {{rocksdb::kDefaultColumnFamilyName, uncached(version_options(nullptr))},
-                                                                   {kMetadataFamily, uncached(metadata_options(nullptr))}};
-    std::vector<rocksdb::ColumnFamilyHandle*> handles;
-    rocksdb::DB* db = nullptr;
-    const auto status = rocksdb::DB::OpenForReadOnly(reading_options(), directory.string(), families, &handles, &db);
-    if (!status.ok()) return error_of_status(status, "the store cannot be opened");
-    opened.db.reset(db);
-    for (auto* handle : handles) opened.families.emplace_back(handle);
-    return {};
-}
-
-Result<void> read_rows(const ReadOnly& opened, std::map<std::string, std::string>& rows) {
-    const std::unique_ptr<rocksdb::Iterator> row(opened.db->NewIterator(rocksdb::ReadOptions(), opened.families[1].get()));
+Result<void> read_rows(const ReadOnlyStore& opened, std::map<std::string, std::string>& rows) {
+    const std::unique_ptr<rocksdb::Iterator> row(opened.db().NewIterator(rocksdb::ReadOptions(), opened.metadata()));
     for (row->SeekToFirst(); row->Valid(); row->Next()) rows.emplace(row->key().ToString(), row->value().ToString());
     if (!row->status().ok()) return error_of_status(row->status(), "the metadata rows cannot be read");
     return {};
@@ -141,19 +93,9 @@ Result<void> check_sst(const fs::path& path, const std::string& name) {
 }
 
 Result<void> check_record_log(const fs::path& path, const std::string& name, FileKind kind) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return gone(name);
-    std::vector<char> block(RecordLogCheck::kBlockBytes);
-    RecordLogCheck check;
-    while (file) {
-        file.read(block.data(), static_cast<std::streamsize>(block.size()));
-        const auto got = static_cast<std::size_t>(file.gcount());
-        if (got == 0) break;
-        check.add(std::as_bytes(std::span(block).first(got)));
-    }
-    if (file.bad()) return Error{ErrorCode::io, "could not read " + name, {}};
-    if (const auto at = check.damage()) return damaged(name, "incorrect checksum of the record at byte " + std::to_string(*at));
-    if (kind == FileKind::manifest && check.records() == 0) return damaged(name, "it holds no record");
+    BOUGH_ASSIGN(const auto log, read_record_log(path));
+    if (const auto at = log.damage()) return damaged(name, "incorrect checksum of the record at byte " + std::to_string(*at));
+    if (kind == FileKind::manifest && log.records() == 0) return damaged(name, "it holds no record");
     return {};
 }
 
@@ -161,19 +103,21 @@ Result<void> check_record_log(const fs::path& path, const std::string& name, Fil
 
 Result<StoreListing> list_store_files(const fs::path& directory) {
     std::error_code failed;
-    if (!fs::is_directory(directory, failed)) return Error{ErrorCode::not_found, "there is no store \"" + directory.string() + "\"", {}};
+    if (!fs::is_directory(directory, failed))
+        return Error{ErrorCode::not_found, "there is no store \"" + directory.string() + "\"", {}};
     StoreListing listing;
     for (int attempt = 1;; ++attempt) {
-        ReadOnly opened;
-        Result<void> read = open(directory, opened);
-        if (read) read = read_rows(opened, listing.rows);
-        if (read) {
+        const Result<void> read = [&]() -> Result<void> {
+            BOUGH_TRY(check_row_logs(directory));
+            BOUGH_ASSIGN(const auto opened, ReadOnlyStore::open(directory));
+            BOUGH_TRY(read_rows(*opened, listing.rows));
             BOUGH_ASSIGN(listing.files, files_of_directory(directory, /*ssts=*/false));
             std::vector<rocksdb::LiveFileMetaData> live;
-            opened.db->GetLiveFilesMetaData(&live);
+            opened->db().GetLiveFilesMetaData(&live);
             for (const auto& file : live) listing.files.push_back({fs::path(file.name).filename().string(), file.size});
-            break;
-        }
+            return {};
+        }();
+        if (read) break;
         listing.rows.clear();
         // Whoever has the store open takes away files that do not count any more, such as while this was on its way to them.
         if (attempt < kAttempts) {
@@ -190,7 +134,8 @@ Result<StoreListing> list_store_files(const fs::path& directory) {
     if (format == listing.rows.end())
         listing.damage = Error{ErrorCode::corrupt, "the store does not say its format", {}};
     else if (format->second != kFormatVersion)
-        return Error{ErrorCode::unsupported, "the store has format " + format->second + ", this program knows format " + kFormatVersion,
+        return Error{ErrorCode::unsupported,
+                     "the store has format " + format->second + ", this program knows format " + kFormatVersion,
                      "run the version of bough that wrote it"};
     else
         listing.rows.erase(format);

@@ -110,6 +110,33 @@ def test_a_damaged_sealed_layer_is_an_error_not_an_answer(written, how):
     assert outcome(system, "main") == ("answer", expected)
 
 
+def test_a_damaged_log_of_metadata_rows_is_an_error_and_no_row_is_given_up(written):
+    """Rows that are durable lie behind the damage: it is no end of the log that a crash left."""
+    system, expected = written
+    rows = [path for path in pathlib.Path(system.data_dir).rglob("projects/*/store/*.log") if path.stat().st_size > 0]
+    assert rows, "no rows in a log"
+    damage = Damage()
+    for path in rows:
+        damage.flip_at(path, 20)
+    damaged = {path: path.read_bytes() for path in rows}
+    done = system.run("up", "--json", "--api-port", system.api_port, "--sql-port", system.sql_port, timeout=180)
+    said = done.stderr
+    if done.returncode == 0:
+        kind, what = outcome(system, "child")
+        assert kind == "error", what
+        said += what
+        no_daemon_crashed(system)
+    assert any(f"{path.name}: damaged at byte " in said + layout.logs(system.data_dir) for path in rows), said
+    system.run("down")
+    system.destroy()
+    for path, data in damaged.items():
+        assert path.read_bytes() == data, "refused, and yet changed"
+    damage.put_back()
+    system.up()
+    assert outcome(system, "child") == ("answer", expected)
+    assert outcome(system, "main") == ("answer", expected)
+
+
 @pytest.fixture
 def unread(make_system):
     """A system killed so that the pageserver must read several segments of the log again. None is dropped: on a slow machine it may have
