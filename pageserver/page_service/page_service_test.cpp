@@ -241,6 +241,41 @@ TEST_F(PageServiceTest, those_who_waited_for_ingest_take_turns_too) {
     for (const auto& client : clients) EXPECT_EQ(client->receive()->type, BOUGH_FRAME_PAGES);
 }
 
+// Such clients are waited for by a thread of their own: there are fewer of those than clients here, and none takes them for good.
+TEST_F(PageServiceTest, clients_that_ask_again_at_once_are_all_answered) {
+    start();
+    write(0, std::byte{'a'});
+    const Lsn at = write(0, std::byte{'b'});
+    std::atomic<unsigned> right{0};
+    constexpr unsigned kClients = 6, kRequests = 400;
+    {
+        std::vector<std::jthread> clients;
+        for (unsigned number = 0; number < kClients; ++number)
+            clients.emplace_back([&, number] {
+                PageClient client(address_);
+                if (!client.hello("p", "b0")) return;
+                std::mt19937 random(number);
+                for (unsigned i = 0; i < kRequests; ++i) {
+                    const std::string request = get_pages_frame(i, at, true, 1, {kFork, 0});
+                    // At times the rest of a request comes later, or the next one does.
+                    const std::size_t first = random() % 8 == 0 ? 1 + random() % (request.size() - 1) : request.size();
+                    client.send(request.substr(0, first));
+                    if (first < request.size()) {
+                        if (random() % 2 == 0) std::this_thread::sleep_for(300us);
+                        client.send(request.substr(first));
+                    }
+                    const auto answer = client.receive();
+                    if (!answer || answer->type != BOUGH_FRAME_PAGES) return;
+                    right += parse_pages(*answer).request_id == i && answer->body[sizeof(BoughPages)] == 'b';
+                    if (random() % 64 == 0) std::this_thread::sleep_for(1ms);
+                }
+                client.send(get_pages_frame(kRequests, at, true, 1, {kFork, 0}));  // and is gone
+            });
+    }
+    EXPECT_EQ(right, kClients * kRequests);
+    while (service_->metrics().connections > 0) std::this_thread::sleep_for(1ms);
+}
+
 TEST_F(PageServiceTest, a_service_ends_while_clients_wait_for_their_turn) {
     start();
     const auto before = branch_.use_count();
