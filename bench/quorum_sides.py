@@ -12,7 +12,7 @@ from support.account import as_server_user
 from support.postgres_tools import pgbench_init
 from support.processes import cpu_seconds
 from support.stock import StockPostgres
-from support.system import BoughSystem
+from support.system import BoughSystem, build_directory
 
 RECEIVERS = ("s1", "s2", "s3")
 REST_SECONDS_MAX = 60
@@ -80,17 +80,21 @@ class Quorum(Single):
         super().__init__(scratch, scale)
         self.receivers = []
 
+    def command(self, name, conninfo, directory):
+        """Of a receiver."""
+        command = [BINDIR / "pg_receivewal", "-d", conninfo, "-S", name]
+        run_as_server([*command, "--create-slot"])
+        return [*command, "--synchronous", "-D", directory]
+
     def start(self):
         super().start()
         for name in RECEIVERS:
             directory = self.directory / name
             conninfo = f"host={self.directory} port={self.stock.port} user={self.stock.superuser} application_name={name}"
-            command = [BINDIR / "pg_receivewal", "-d", conninfo, "-S", name]
             directory.mkdir()
             shutil.chown(directory, self.stock.data_dir.owner())
-            run_as_server([*command, "--create-slot"])
             with open(self.directory / f"{name}.log", "ab") as log:
-                self.receivers.append(subprocess.Popen([str(part) for part in [*command, "--synchronous", "-D", directory]], stdout=log,
+                self.receivers.append(subprocess.Popen([str(part) for part in self.command(name, conninfo, directory)], stdout=log,
                                                        stderr=log, stdin=subprocess.DEVNULL, cwd="/", **as_server_user()))
         self.stock.sql(f"alter system set synchronous_standby_names = 'ANY 2 ({','.join(RECEIVERS)})'")
         self.stock.sql("select pg_reload_conf()")
@@ -110,7 +114,21 @@ class Quorum(Single):
         super().stop()
 
 
-SIDES = {side.name: side for side in (Bough, Quorum, Single)}
+class Least(Quorum):
+    """What a quorum costs at least: a stock node as computes are, without fsync and full_page_writes, and three receivers that only write, sync
+    and reply."""
+    name = "least"
+    settings = {"fsync": "off", "full_page_writes": "off"}
+
+    def command(self, name, conninfo, directory):
+        return [build_directory() / "bin" / "least_receiver", conninfo, directory / "wal"]
+
+    def rest(self):
+        Single.rest(self)
+
+
+SIDES = {side.name: side for side in (Bough, Quorum, Single, Least)}
+DEFAULT_SIDES = [Bough.name, Quorum.name, Single.name]
 
 
 def value(url, query):
