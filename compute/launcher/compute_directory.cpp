@@ -39,8 +39,9 @@ Result<void> write_log_end(const std::filesystem::path& directory, const Directo
     BOUGH_ASSIGN(auto control, pg::v15::ControlFile::parse(bytes_of(control_bytes)));
     auto checkpoint = control.checkpoint();
     checkpoint.full_page_writes = false;
-    BOUGH_ASSIGN(auto synthetic, pg::v15::append_shutdown_checkpoint(bytes_of(content.wal_prefix), content.start_lsn, content.prev_lsn, checkpoint,
-                                                                     control.system_id(), control.wal_segment_bytes()));
+    BOUGH_ASSIGN(auto synthetic,
+                 pg::v15::append_shutdown_checkpoint(bytes_of(content.wal_prefix), content.start_lsn, content.prev_lsn,
+                                                     checkpoint, control.system_id(), control.wal_segment_bytes()));
     for (const auto& file : synthetic.segments) {
         auto name = pg::wal_segment_name(file.segment, control.wal_segment_bytes(), kTimeline);
         std::string_view segment(reinterpret_cast<const char*>(file.content.data()), file.content.size());
@@ -77,10 +78,14 @@ Result<std::string> altered_settings(const std::filesystem::path& directory) {
     return without_quorum(*own);
 }
 
+Result<void> remove_directory(const std::filesystem::path& directory) {
+    if (const auto altered = altered_settings(directory)) BOUGH_TRY(files::write_atomically(kept_settings(directory), *altered));
+    return files::remove_tree(directory);
+}
+
 Result<void> make_directory(const std::filesystem::path& directory, const DirectoryContent& content) {
-    auto altered = altered_settings(directory);
-    if (altered) BOUGH_TRY(files::write_atomically(kept_settings(directory), *altered));
-    BOUGH_TRY(files::remove_tree(directory));
+    BOUGH_TRY(remove_directory(directory));
+    const auto altered = altered_settings(directory);
     BOUGH_TRY(files::make_directories(directory));
     BOUGH_TRY(unpack(directory, content.basebackup));
     BOUGH_TRY(write_log_end(directory, content));

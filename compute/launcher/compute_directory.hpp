@@ -18,7 +18,7 @@ struct DirectoryContent {
     std::string_view wal_prefix;  // the bytes [begin of start_lsn's segment, start_lsn), or empty when nobody has them
 };
 
-// Where what ALTER SYSTEM has set in a compute's directory is kept while that directory is made anew: beside it.
+// Where what ALTER SYSTEM has set in a compute's directory is kept while there is none: beside it.
 std::filesystem::path kept_settings(const std::filesystem::path& directory);
 
 // What ALTER SYSTEM has set, from the directory or from where it is kept; not_found when there never was one.
@@ -27,5 +27,8 @@ Result<std::string> altered_settings(const std::filesystem::path& directory);
 // Replaces `directory` by a new one with that content; what ALTER SYSTEM had set there (postgresql.auto.conf) is kept.
 // Nothing is fsynced: a compute's directory is never recovered from. corrupt: the archive or its control file is damaged.
 Result<void> make_directory(const std::filesystem::path& directory, const DirectoryContent& content);
+
+// Of a compute that does not run: gives back what it takes, which is as much as was read and written. What ALTER SYSTEM had set is kept.
+Result<void> remove_directory(const std::filesystem::path& directory);
 
 }  // namespace bough::compute

@@ -27,7 +27,9 @@ constexpr auto kFollowAgainAfter = std::chrono::seconds(10);
 constexpr auto kRestartPauseMax = std::chrono::seconds(30);
 constexpr auto kLookAgainAfter = std::chrono::seconds(2);
 
-std::string label(const BranchRow& branch) { return "project " + branch.project.str() + " branch " + branch.name + " (" + branch.id.str() + ")"; }
+std::string label(const BranchRow& branch) {
+    return "project " + branch.project.str() + " branch " + branch.name + " (" + branch.id.str() + ")";
+}
 
 }  // namespace
 
@@ -49,11 +51,11 @@ struct Computes::Compute {
     ComputeView seen;
 
     // Guarded by work.
-    BeginOrder order;                 // of the running term; of the last election here when there is no compute
-    std::set<std::string> joined;     // who is known to be in it, with its newest configuration
+    BeginOrder order;                               // of the running term; of the last election here when there is no compute
+    std::set<std::string> joined;                   // who is known to be in it, with its newest configuration
     std::chrono::steady_clock::time_point look_at;  // when it is asked again whether the term is still ours
-    Term back_in;                     // the term in which a change that was called off was undone here last
-    Term known;                       // the newest term known to have begun, ours or not, when this process last won or tried to
+    Term back_in;                                   // the term in which a change that was called off was undone here last
+    Term known;  // the newest term known to have begun, ours or not, when this process last won or tried to
     std::chrono::steady_clock::time_point retry_at;
     std::chrono::seconds retry_pause{1};
     std::string followed_by;  // boot id of the pageserver that was told to follow
@@ -78,10 +80,15 @@ struct Computes::Compute {
     }
 };
 
-Computes::Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, Errands& errands,
-                   IngestCatchup& catchup, WalRetention& retention)
-    : options_(std::move(options)), catalog_(catalog), pageserver_(pageserver), safekeepers_(safekeepers), errands_(errands),
-      catchup_(catchup), retention_(retention) {}
+Computes::Computes(ComputeOptions options, Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers,
+                   Errands& errands, IngestCatchup& catchup, WalRetention& retention)
+    : options_(std::move(options)),
+      catalog_(catalog),
+      pageserver_(pageserver),
+      safekeepers_(safekeepers),
+      errands_(errands),
+      catchup_(catchup),
+      retention_(retention) {}
 Computes::~Computes() = default;
 
 std::shared_ptr<Computes::Compute> Computes::compute_of(const BranchRow& branch) {
@@ -91,26 +98,41 @@ std::shared_ptr<Computes::Compute> Computes::compute_of(const BranchRow& branch)
     return compute;
 }
 
-std::filesystem::path Computes::directory_of(const BranchRow& branch) const { return options_.directory / branch.project.str() / branch.id.str(); }
-std::filesystem::path Computes::log_of(const BranchRow& branch) const { return options_.log_directory / ("compute-" + branch.id.str() + ".log"); }
+std::filesystem::path Computes::directory_of(const BranchRow& branch) const {
+    return options_.directory / branch.project.str() / branch.id.str();
+}
+std::filesystem::path Computes::log_of(const BranchRow& branch) const {
+    return options_.log_directory / ("compute-" + branch.id.str() + ".log");
+}
 
 compute::Settings Computes::settings_of(const BranchRow& branch, const Elected& elected) const {
-    return {branch.project,  branch.id, elected.start.lsn, elected.term, options_.pageserver, options_.extension, options_.socket_directory, "127.0.0.1",
-            branch.port, standby_quorum(elected.order.configuration, elected.joined)};
+    return {branch.project,
+            branch.id,
+            elected.start.lsn,
+            elected.term,
+            options_.pageserver,
+            options_.extension,
+            options_.socket_directory,
+            "127.0.0.1",
+            branch.port,
+            standby_quorum(elected.order.configuration, elected.joined)};
 }
 
 std::string Computes::source_of(const BranchRow& branch) const {
-    return "host='" + options_.socket_directory.string() + "' port=" + std::to_string(branch.port) + " user=" + compute::kSuperuser;
+    return "host='" + options_.socket_directory.string() + "' port=" + std::to_string(branch.port) +
+           " user=" + compute::kSuperuser;
 }
 
 std::string Computes::superuser_url(const BranchRow& branch) const {
     std::string socket;
     for (char c : options_.socket_directory.string()) socket += c == '/' ? "%2F" : std::string(1, c);
-    return "postgresql://" + std::string(compute::kSuperuser) + "@/postgres?host=" + socket + "&port=" + std::to_string(branch.port);
+    return "postgresql://" + std::string(compute::kSuperuser) + "@/postgres?host=" + socket +
+           "&port=" + std::to_string(branch.port);
 }
 
 std::string Computes::owner_url(const ProjectRow& project, const BranchRow& branch) const {
-    return "postgresql://" + project.owner + ":" + project.owner_password + "@127.0.0.1:" + std::to_string(branch.port) + "/" + project.database;
+    return "postgresql://" + project.owner + ":" + project.owner_password + "@127.0.0.1:" + std::to_string(branch.port) + "/" +
+           project.database;
 }
 
 Result<ComputeView> Computes::start(const BranchRow& branch) {
@@ -118,7 +140,8 @@ Result<ComputeView> Computes::start(const BranchRow& branch) {
     std::lock_guard work(compute->work);
     if (closing_) return Error{ErrorCode::unavailable, "the system is shutting down", {}};
     BOUGH_ASSIGN(auto row, catalog_.branch(branch.project, branch.id.str()));
-    if (row.state != RowState::ready) return Error{ErrorCode::failed_precondition, "branch \"" + row.name + "\" is not ready", {}};
+    if (row.state != RowState::ready)
+        return Error{ErrorCode::failed_precondition, "branch \"" + row.name + "\" is not ready", {}};
     if (!row.compute_wanted) {
         row.compute_wanted = true;
         BOUGH_TRY(catalog_.put(row));
@@ -144,7 +167,8 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
     auto began = std::chrono::steady_clock::now();
     auto directory = directory_of(branch);
     // A server of a former start that nobody watched any more: its branch is about to be taken from it.
-    if (auto left = compute::running_postmaster(directory)) compute::stop_postmaster(*left, compute::Shutdown::immediate, options_.stop_timeout);
+    if (auto left = compute::running_postmaster(directory))
+        compute::stop_postmaster(*left, compute::Shutdown::immediate, options_.stop_timeout);
     BOUGH_TRY(check_sql_port(branch.port));
     BOUGH_ASSIGN(auto quorum, safekeepers_.of(branch.project));
     BOUGH_TRY(ensure_kept(quorum, catalog_, branch));
@@ -186,8 +210,8 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
     compute.known = elected.term;
     compute.look_at = std::chrono::steady_clock::now() + kLookAgainAfter;
     compute.set_running(pid, elected.term, elected.start.lsn);
-    spdlog::info("{}: compute runs (pid {}, port {}, term {}) from {} after {} ms", label(branch), pid, branch.port, elected.term.value,
-                 elected.start.lsn.to_string(),
+    spdlog::info("{}: compute runs (pid {}, port {}, term {}) from {} after {} ms", label(branch), pid, branch.port,
+                 elected.term.value, elected.start.lsn.to_string(),
                  std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count());
     return {};
 }
@@ -195,7 +219,8 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
 Result<void> Computes::make_owner(const BranchRow& branch, const compute::Settings& settings) {
     BOUGH_ASSIGN(auto project, catalog_.project(branch.project.str()));
     if (project.owner_made) return {};
-    BOUGH_TRY(control::make_owner(compute::local_conninfo(settings, "postgres"), {project.owner, project.owner_password, project.database}));
+    BOUGH_TRY(control::make_owner(compute::local_conninfo(settings, "postgres"),
+                                  {project.owner, project.owner_password, project.database}));
     project.owner_made = true;
     return catalog_.put(project);
 }
@@ -226,8 +251,14 @@ Result<void> Computes::stop_locked(Compute& compute, const BranchRow& branch) {
     }
     if (auto unfollowed = pageserver_.unfollow(branch.project, branch.id); !unfollowed)
         spdlog::warn("{}: {}", label(branch), unfollowed.error().message);
+    remove_directory(branch);
     spdlog::info("{}: compute stopped", label(branch));
     return {};
+}
+
+void Computes::remove_directory(const BranchRow& branch) {
+    if (auto removed = compute::remove_directory(directory_of(branch)); !removed)
+        spdlog::warn("{}: what its compute had on disk is left: {}", label(branch), removed.error().message);
 }
 
 ComputeView Computes::view(const BranchRow& branch) {
@@ -240,11 +271,14 @@ void Computes::adopt() {
     for (const auto& branch : catalog_.branches()) {
         auto directory = directory_of(branch);
         auto pid = compute::running_postmaster(directory);
+        if (!pid && !branch.compute_wanted && std::filesystem::exists(directory))
+            remove_directory(branch);  // it was being stopped
         if (!pid) continue;
         auto record = read_launch_record(directory);
         if (!branch.compute_wanted || !record) {
             spdlog::warn("{}: stopping a compute that is not wanted (pid {})", label(branch), *pid);
             compute::stop_postmaster(*pid, compute::Shutdown::fast, options_.stop_timeout);
+            remove_directory(branch);
             continue;
         }
         auto compute = compute_of(branch);
@@ -267,7 +301,8 @@ void Computes::reconcile() {
     auto boot_id = pageserver_.boot_id();
     for (const auto& branch : catalog_.branches()) {
         if (closing_) return;
-        if (branch.compute_wanted && branch.state == RowState::ready) reconcile_branch(branch, boot_id.has_value() ? *boot_id : "");
+        if (branch.compute_wanted && branch.state == RowState::ready)
+            reconcile_branch(branch, boot_id.has_value() ? *boot_id : "");
     }
 }
 
@@ -310,8 +345,11 @@ void Computes::reconcile_branch(const BranchRow& branch, const std::string& page
         compute->follow_again_at = now + kFollowAgainAfter;
         if (auto quorum = safekeepers_.of(row->project); quorum && quorum->source_lost(row->project, row->id)) {
             // All that was acknowledged is on a majority; what waits for it never will be.
-            spdlog::error("{}: the compute has removed WAL that a majority of the safekeepers had not received; it starts anew from the last "
-                          "acknowledged commit", label(branch));
+            spdlog::error(
+                "{}: the compute has removed WAL that a majority of the safekeepers had not received; it starts anew from the "
+                "last "
+                "acknowledged commit",
+                label(branch));
             compute::stop_postmaster(seen.pid, compute::Shutdown::immediate, options_.stop_timeout);
             compute->set(ComputeState::stopped);
             compute->set_error("it had removed WAL that a majority of the safekeepers had not received");
@@ -331,7 +369,8 @@ void Computes::let_join(Compute& compute, const BranchRow& branch, const Quorum&
     auto project = catalog_.project(branch.project.str());
     if (!project) return;
     // After a restart of this process only the safekeepers know who counts.
-    if (compute.order.configuration.generation == 0) compute.order.configuration = quorum.in_force(quorum.positions(branch.project, branch.id));
+    if (compute.order.configuration.generation == 0)
+        compute.order.configuration = quorum.in_force(quorum.positions(branch.project, branch.id));
     for (const auto& name : everybody(compute.order.configuration)) {
         if (compute.joined.contains(name) || quorum.find(name) == nullptr) continue;
         auto joined = join(quorum, name, branch, branch_start(branch, project->system_id), compute.order);
@@ -352,8 +391,10 @@ bool Computes::stop_fenced(Compute& compute, const BranchRow& branch, const Quor
     std::set<std::string> possible;  // who follows this compute, or may come to
     Term promised;
     for (std::size_t i = 0; i < positions.size(); ++i) {
-        if (!positions[i] || positions[i]->term <= seen.term) possible.insert(quorum.names()[i]);
-        else promised = std::max(promised, positions[i]->term);
+        if (!positions[i] || positions[i]->term <= seen.term)
+            possible.insert(quorum.names()[i]);
+        else
+            promised = std::max(promised, positions[i]->term);
     }
     if (is_quorum(quorum.in_force(positions), possible)) return false;
     compute.set(ComputeState::stopping);
@@ -372,7 +413,9 @@ bool Computes::yield_to_another(Compute& compute, const BranchRow& branch, const
     const SafekeeperPosition* newest = nullptr;
     for (const auto& position : positions)
         if (position && (newest == nullptr || position->configured_in > newest->configured_in)) newest = &*position;
-    if (newest == nullptr || compute.known == Term{} || newest->configured_in <= compute.known || newest->source == source_of(branch)) return false;
+    if (newest == nullptr || compute.known == Term{} || newest->configured_in <= compute.known ||
+        newest->source == source_of(branch))
+        return false;
     auto why = "another launcher has taken the branch over: term " + std::to_string(newest->configured_in.value) + " began at " +
                newest->history.last().begin.to_string() + " with the compute at " + newest->source +
                "; the one here was stopped, since it could commit nothing more";
@@ -416,8 +459,10 @@ Result<std::string> Computes::bring_to(const BranchRow& branch, const MoveTarget
         // Called off: one that does not answer may hold the configuration of the change, which the next launcher would have to win.
         bool all_answer = true;
         for (std::size_t i = 0; i < positions.size(); ++i)
-            if (is_member(configuration, quorum.names()[i]) && !(positions[i] && positions[i]->configuration == configuration)) all_answer = false;
-        if (!configuration.joint() && sorted(configuration.members) == sorted(target.members) && (all_answer || !target.called_off || compute->back_in == newest))
+            if (is_member(configuration, quorum.names()[i]) && !(positions[i] && positions[i]->configuration == configuration))
+                all_answer = false;
+        if (!configuration.joint() && sorted(configuration.members) == sorted(target.members) &&
+            (all_answer || !target.called_off || compute->back_in == newest))
             return std::string();
         // Orders are taken in a term that has begun only. Nobody writes in this one.
         bool ours = newest != Term{} && compute->order.term == newest;
@@ -456,7 +501,8 @@ void Computes::stop_all() {
         stopping.emplace_back([this, branch] {
             auto compute = compute_of(branch);
             std::lock_guard work(compute->work);
-            if (auto stopped = stop_locked(*compute, branch); !stopped) spdlog::warn("{}: {}", label(branch), stopped.error().message);
+            if (auto stopped = stop_locked(*compute, branch); !stopped)
+                spdlog::warn("{}: {}", label(branch), stopped.error().message);
         });
     }
 }
@@ -466,7 +512,8 @@ void Computes::forget(const BranchRow& branch) {
         std::lock_guard lock(mutex_);
         computes_.erase({branch.project, branch.id});
     }
-    if (auto removed = files::remove_tree(directory_of(branch)); !removed) spdlog::warn("{}: {}", label(branch), removed.error().message);
+    if (auto removed = files::remove_tree(directory_of(branch)); !removed)
+        spdlog::warn("{}: {}", label(branch), removed.error().message);
     ::unlink(log_of(branch).c_str());
     ::unlink(compute::kept_settings(directory_of(branch)).c_str());
 }

@@ -16,17 +16,17 @@
 #include "control/computes/election.hpp"
 #include "control/storage/errands.hpp"
 #include "control/storage/ingest_catchup.hpp"
-#include "control/storage/wal_retention.hpp"
 #include "control/storage/pageserver_client.hpp"
 #include "control/storage/safekeepers.hpp"
+#include "control/storage/wal_retention.hpp"
 
 namespace bough::control {
 
 struct ComputeOptions {
-    std::filesystem::path bindir;             // of Postgres
-    std::string extension;                    // absolute path of bough.so
-    std::string pageserver;                   // address of the page service
-    std::filesystem::path directory;          // <directory>/<project>/<branch> are the computes' data directories
+    std::filesystem::path bindir;     // of Postgres
+    std::string extension;            // absolute path of bough.so
+    std::string pageserver;           // address of the page service
+    std::filesystem::path directory;  // <directory>/<project>/<branch> are the computes' data directories
     std::filesystem::path log_directory;
     std::filesystem::path socket_directory;
     std::chrono::milliseconds start_timeout = std::chrono::seconds(60);
@@ -84,6 +84,8 @@ private:
     Result<void> start_locked(Compute& compute, const BranchRow& branch);
     Result<void> launch(Compute& compute, const BranchRow& branch);
     Result<void> stop_locked(Compute& compute, const BranchRow& branch);
+    // Of a compute that does not run.
+    void remove_directory(const BranchRow& branch);
     Result<void> make_owner(const BranchRow& branch, const compute::Settings& settings);
     void reconcile_branch(const BranchRow& branch, const std::string& pageserver_boot_id);
     // Members of the running term that are not in it come in.

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from support import wait
+from support import layout, wait
 from support.branch_pages import page_digests
 from support.dumps import assert_same_dump
 from support.ledger import SCHEMA, Ledger, check_state
@@ -126,6 +126,18 @@ def test_a_compute_started_again_has_the_same_contents(bench, branch_name):
     bench.branch(f"{branch_name}-copy", branch_name)
     assert_same_dump("a branch", before, dump_all(bench.url(f"{branch_name}-copy", superuser=True)))
     assert len(before) > 10000
+
+
+def test_a_stopped_compute_takes_no_room(bench, branch_name):
+    """What it read is a copy of the branch; only what ALTER SYSTEM has set is nowhere else."""
+    bench.branch(branch_name)
+    bench.sql("select sum(abalance) from pgbench_accounts", branch_name)
+    bench.sql("alter system set work_mem = '7MB'", branch_name, superuser=True)
+    directory = layout.compute_directory(bench.data_dir, bench.project_id(), bench.branch_id(branch_name))
+    assert directory.is_dir()
+    bench.cli("compute", "stop", branch_name)
+    assert not directory.exists()
+    assert bench.value("show work_mem", branch_name) == "7MB"
 
 
 def test_a_branch_costs_no_copy(bench, branch_name):

@@ -25,6 +25,11 @@ def page_socket(data_dir):
     return pathlib.Path(data_dir) / "run" / "pageserver.sock"
 
 
+def compute_directory(data_dir, project_id, branch_id):
+    """The data directory of a branch's Postgres."""
+    return pathlib.Path(data_dir) / "computes" / project_id / branch_id
+
+
 def settings_file(data_dir):
     """Says the format's version."""
     return pathlib.Path(data_dir) / "bough.json"
