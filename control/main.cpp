@@ -3,9 +3,9 @@
 #include <iostream>
 #include <thread>
 
-#include <CLI/CLI.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <CLI/CLI.hpp>
 
 #include "base/notify.hpp"
 #include "control/api/api.hpp"
@@ -37,10 +37,12 @@ struct Options {
 // "name=sk1,admin=unix:/run/sk1-admin.sock,wal=host=/run port=1"
 Result<SafekeeperAddress> parse_safekeeper(const std::string& text) {
     auto bad = [&] {
-        return Error{ErrorCode::invalid_argument, "invalid --safekeeper \"" + text + "\"", "write it as name=NAME,admin=ADDRESS,wal=CONNINFO"};
+        return Error{ErrorCode::invalid_argument, "invalid --safekeeper \"" + text + "\"",
+                     "write it as name=NAME,admin=ADDRESS,wal=CONNINFO"};
     };
     auto admin_at = text.find(",admin="), wal_at = text.find(",wal=");
-    if (!text.starts_with("name=") || admin_at == std::string::npos || wal_at == std::string::npos || wal_at < admin_at) return bad();
+    if (!text.starts_with("name=") || admin_at == std::string::npos || wal_at == std::string::npos || wal_at < admin_at)
+        return bad();
     SafekeeperAddress result;
     result.name = text.substr(5, admin_at - 5);
     BOUGH_ASSIGN(result.admin, net::Address::parse(text.substr(admin_at + 7, wal_at - admin_at - 7)));
@@ -65,9 +67,8 @@ Result<std::string> api_key(const std::string& path) {
 
 // Waits for SIGTERM or SIGINT; in between, watches the computes.
 void run_until_signalled(Computes& computes, Branching& branching, const sigset_t& signals) {
-    bool recovered = false;
     for (;;) {
-        if (!recovered) recovered = branching.recover();
+        branching.recover();
         computes.reconcile();
         timespec pause{1, 0};
         if (::sigtimedwait(&signals, nullptr, &pause) > 0) return;
@@ -78,21 +79,25 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     BOUGH_TRY(files::make_directories(options.data_dir));
     BOUGH_ASSIGN(auto lock, files::Lock::take(options.data_dir + "/lock"));
     if (::access((options.bindir + "/postgres").c_str(), X_OK) != 0) {
-        return Error{ErrorCode::failed_precondition, "PostgreSQL 15 is not installed: there is no " + options.bindir + "/postgres",
+        return Error{ErrorCode::failed_precondition,
+                     "PostgreSQL 15 is not installed: there is no " + options.bindir + "/postgres",
                      "apt-get install postgresql-15, or say where it is with --pg-bindir"};
     }
     if (::access(options.extension.c_str(), R_OK) != 0)
-        return Error{ErrorCode::failed_precondition, "cannot read the extension " + options.extension, "name bough.so with --extension"};
+        return Error{ErrorCode::failed_precondition, "cannot read the extension " + options.extension,
+                     "name bough.so with --extension"};
     BOUGH_ASSIGN(auto api_address, net::Address::parse(options.api));
     if (!api_address.is_loopback())
-        return Error{ErrorCode::unsupported, "the API would listen on " + options.api, "only loopback addresses are served until TLS is"};
+        return Error{ErrorCode::unsupported, "the API would listen on " + options.api,
+                     "only loopback addresses are served until TLS is"};
     BOUGH_ASSIGN(auto admin, net::Address::parse(options.pageserver_admin));
     std::vector<SafekeeperAddress> safekeepers;
     for (const auto& text : options.safekeepers) {
         BOUGH_ASSIGN(auto safekeeper, parse_safekeeper(text));
         safekeepers.push_back(std::move(safekeeper));
     }
-    for (const auto& directory : {options.compute_dir, options.log_dir, options.socket_dir}) BOUGH_TRY(files::make_directories(directory));
+    for (const auto& directory : {options.compute_dir, options.log_dir, options.socket_dir})
+        BOUGH_TRY(files::make_directories(directory));
     BOUGH_ASSIGN(auto key, api_key(options.api_key_file));
     BOUGH_ASSIGN(auto catalog, Catalog::open(options.data_dir + "/catalog"));
 
@@ -116,7 +121,9 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     Api api(key, new_password(), *catalog, branching, computes, known_safekeepers, membership, pageserver);
     http::ServerOptions server_options;
     server_options.handler_threads = 16;
-    BOUGH_ASSIGN(auto server, http::Server::start(api_address, [&](const http::Request& request) { return api.handle(request); }, server_options));
+    BOUGH_ASSIGN(auto server,
+                 http::Server::start(
+                     api_address, [&](const http::Request& request) { return api.handle(request); }, server_options));
     spdlog::info("control serves the API on {}", options.api);
     notify_ready();
     membership.start();
@@ -145,7 +152,9 @@ int main(int argc, char** argv) {
     app.add_option("--sql-port", options.sql_port, "First of the branches' SQL ports")->capture_default_str();
     app.add_option("--pageserver-admin", options.pageserver_admin, "Address of the pageserver's admin HTTP")->required();
     app.add_option("--pageserver", options.pageserver, "Address of the page service")->required();
-    app.add_option("--safekeeper", options.safekeepers, "name=NAME,admin=ADDRESS,wal=CONNINFO; once for each")->required()->delimiter('\0');
+    app.add_option("--safekeeper", options.safekeepers, "name=NAME,admin=ADDRESS,wal=CONNINFO; once for each")
+        ->required()
+        ->delimiter('\0');
     app.add_option("--pg-bindir", options.bindir, "Directory of Postgres 15's programs")->capture_default_str();
     app.add_option("--extension", options.extension, "Path of bough.so")->required();
     app.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")->capture_default_str();

@@ -1,5 +1,9 @@
 #include "control/branching/branching.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include <spdlog/spdlog.h>
 
 #include "base/timestamp.hpp"
@@ -16,7 +20,8 @@ constexpr auto kHistoryTimeout = std::chrono::seconds(120);
 
 // A role or database name that needs no quoting anywhere, in URLs either.
 Result<void> check_sql_name(const std::string& name, const std::string& what) {
-    bool good = !name.empty() && name.size() <= 63 && ((name[0] >= 'a' && name[0] <= 'z') || name[0] == '_') && !name.starts_with("pg_");
+    bool good =
+        !name.empty() && name.size() <= 63 && ((name[0] >= 'a' && name[0] <= 'z') || name[0] == '_') && !name.starts_with("pg_");
     for (char c : name) good = good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_');
     if (good && name != "postgres" && name != "template0" && name != "template1") return {};
     return Error{ErrorCode::invalid_argument, "invalid " + what + " name \"" + name.substr(0, 80) + "\"",
@@ -33,22 +38,34 @@ Result<ProjectRow> Branching::create_project(const NewProject& wanted) {
     BOUGH_TRY(check_name(wanted.name, "project"));
     BOUGH_TRY(check_sql_name(wanted.database, "database"));
     BOUGH_TRY(check_sql_name(wanted.owner, "role"));
-    ProjectRow project{new_project_id(), wanted.name,     new_system_id(), now_us(),       RowState::creating,
-                       new_branch_id(),  wanted.database, wanted.owner,    new_password(), false,
-                       {safekeepers_.for_new_project(), {}, false, false}, wanted.restore_window};
+    ProjectRow project{new_project_id(),
+                       wanted.name,
+                       new_system_id(),
+                       now_us(),
+                       RowState::creating,
+                       new_branch_id(),
+                       wanted.database,
+                       wanted.owner,
+                       new_password(),
+                       false,
+                       {safekeepers_.for_new_project(), {}, false, false},
+                       wanted.restore_window};
     if (project.safekeepers.members.empty())
-        return Error{ErrorCode::failed_precondition, "there is no safekeeper for a new project: all known ones are leaving", "name another with --safekeeper"};
+        return Error{ErrorCode::failed_precondition, "there is no safekeeper for a new project: all known ones are leaving",
+                     "name another with --safekeeper"};
     BOUGH_TRY(catalog_.add(project));
     auto undo = [&](const Error& error) {
-        if (auto undone = erase_project(project); !undone) spdlog::warn("project {}: {}", project.id.str(), undone.error().message);
+        if (auto undone = erase_project(project); !undone) erase_later(project, undone.error());
         return error;
     };
     auto start = pageserver_.create_project(project.id, project.default_branch, project.system_id);
     if (!start) return undo(start.error());
-    if (auto told = pageserver_.set_restore_window(project.id, project.restore_window.seconds, project.restore_window.wal_bytes); !told)
+    if (auto told = pageserver_.set_restore_window(project.id, project.restore_window.seconds, project.restore_window.wal_bytes);
+        !told)
         return undo(told.error());
-    BranchRow root{project.default_branch, project.id, kRootName, std::nullopt, start->lsn, start->prev_lsn, project.created_at_us,
-                   RowState::ready, new_endpoint_id(), 0, false};
+    BranchRow root{
+        project.default_branch, project.id,        kRootName, std::nullopt, start->lsn, start->prev_lsn, project.created_at_us,
+        RowState::ready,        new_endpoint_id(), 0,         false};
     auto added = catalog_.add(root, first_sql_port_, sql_port_is_free);
     if (!added) return undo(added.error());
     project.state = RowState::ready;
@@ -61,7 +78,7 @@ Result<void> Branching::delete_project(const std::string& id_or_name) {
     BOUGH_ASSIGN(auto project, catalog_.project(id_or_name));
     project.state = RowState::deleting;
     BOUGH_TRY(catalog_.put(project));
-    BOUGH_TRY(erase_project(project));
+    if (auto erased = erase_project(project); !erased) return erase_later(project, erased.error());
     spdlog::info("project {} ({}): deleted", project.id.str(), project.name);
     return {};
 }
@@ -83,7 +100,8 @@ Result<ProjectRow> Branching::set_restore_window(const ProjectRow& project, cons
     // One after another, or catalog and pageserver could be left with different ones.
     const std::lock_guard lock(restore_windows_);
     BOUGH_ASSIGN(auto row, catalog_.project(project.id.str()));
-    if (row.state != RowState::ready) return Error{ErrorCode::failed_precondition, "project \"" + row.name + "\" is not ready", {}};
+    if (row.state != RowState::ready)
+        return Error{ErrorCode::failed_precondition, "project \"" + row.name + "\" is not ready", {}};
     BOUGH_TRY(pageserver_.set_restore_window(row.id, window.seconds, window.wal_bytes));
     row.restore_window = window;
     BOUGH_TRY(catalog_.put(row));
@@ -107,7 +125,8 @@ Result<Tip> Branching::tip_of(const BranchRow& branch) {
         // It may be known to a minority only. What a majority comes to have, the pageserver comes to have.
         auto waited = pageserver_.wait(branch.project, branch.id, tip.end.lsn, kTipTimeout);
         if (!waited) {
-            return Error{ErrorCode::unavailable, "the end of branch \"" + branch.name + "\" is not settled: " + waited.error().message,
+            return Error{ErrorCode::unavailable,
+                         "the end of branch \"" + branch.name + "\" is not settled: " + waited.error().message,
                          "a safekeeper is away; start the branch's compute, or try again"};
         }
     }
@@ -129,7 +148,8 @@ Result<Position> Branching::resolve(const BranchRow& parent, BranchPoint point) 
     }
     if (!point.lsn || *point.lsn == tip.end.lsn) return tip.end;
     if (*point.lsn > tip.end.lsn) {
-        return Error{ErrorCode::out_of_range, "LSN " + point.lsn->to_string() + " is in the future of branch \"" + parent.name + "\"",
+        return Error{ErrorCode::out_of_range,
+                     "LSN " + point.lsn->to_string() + " is in the future of branch \"" + parent.name + "\"",
                      "its log ends at " + tip.end.lsn.to_string()};
     }
     if (*point.lsn < parent.lsn) {
@@ -156,7 +176,8 @@ Result<Position> Branching::resolve(const BranchRow& parent, BranchPoint point) 
 Result<Position> Branching::in_dropped_wal(const BranchRow& parent, Lsn lsn) {
     BOUGH_ASSIGN(auto known, pageserver_.branch(parent.project, parent.id));
     if (lsn > known.durable_lsn) {
-        return Error{ErrorCode::unavailable, "no safekeeper has the WAL of branch \"" + parent.name + "\" at " + lsn.to_string() + " now",
+        return Error{ErrorCode::unavailable,
+                     "no safekeeper has the WAL of branch \"" + parent.name + "\" at " + lsn.to_string() + " now",
                      "a safekeeper is catching up; try again"};
     }
     auto place = last_place_for_an_end(lsn, kWalSegmentBytes);
@@ -165,19 +186,22 @@ Result<Position> Branching::in_dropped_wal(const BranchRow& parent, Lsn lsn) {
     return Position{place, parent.prev_lsn};
 }
 
-Result<BranchRow> Branching::create_branch(const ProjectRow& project, const std::string& name, const BranchRow& parent, BranchPoint point) {
+Result<BranchRow> Branching::create_branch(const ProjectRow& project, const std::string& name, const BranchRow& parent,
+                                           BranchPoint point) {
     BOUGH_TRY(check_name(name, "branch"));
-    if (project.state != RowState::ready) return Error{ErrorCode::failed_precondition, "project \"" + project.name + "\" is not ready", {}};
-    if (parent.state != RowState::ready) return Error{ErrorCode::failed_precondition, "branch \"" + parent.name + "\" is not ready", {}};
+    if (project.state != RowState::ready)
+        return Error{ErrorCode::failed_precondition, "project \"" + project.name + "\" is not ready", {}};
+    if (parent.state != RowState::ready)
+        return Error{ErrorCode::failed_precondition, "branch \"" + parent.name + "\" is not ready", {}};
     if (auto other = catalog_.branch(project.id, name); other && other->name == name)
         return Error{ErrorCode::already_exists, "branch \"" + name + "\" already exists", "choose another name"};
     BOUGH_ASSIGN(auto position, resolve(parent, point));
-    BranchRow row{new_branch_id(), project.id, name, parent.id, position.lsn, position.prev_lsn, now_us(), RowState::creating, new_endpoint_id(), 0,
-                  false};
+    BranchRow row{new_branch_id(),    project.id,        name, parent.id, position.lsn, position.prev_lsn, now_us(),
+                  RowState::creating, new_endpoint_id(), 0,    false};
     BOUGH_ASSIGN(auto branch, catalog_.add(row, first_sql_port_, sql_port_is_free));
     auto created = pageserver_.create_branch(project.id, branch.id, parent.id, position);
     if (!created) {
-        if (auto undone = erase_branch(branch, true); !undone) spdlog::warn("branch {}: {}", branch.id.str(), undone.error().message);
+        if (auto undone = erase_branch(branch, true); !undone) erase_later(branch, undone.error());
         return created.error();
     }
     branch.state = RowState::ready;
@@ -189,13 +213,15 @@ Result<BranchRow> Branching::create_branch(const ProjectRow& project, const std:
 
 Result<void> Branching::delete_branch(const BranchRow& branch) {
     if (!branch.parent) {
-        return Error{ErrorCode::failed_precondition, "branch \"" + branch.name + "\" is the root of its project", "delete the project instead"};
+        return Error{ErrorCode::failed_precondition, "branch \"" + branch.name + "\" is the root of its project",
+                     "delete the project instead"};
     }
     // First of all, under the catalog's lock: from here on no child is made and no compute is started. One that is starting is
     // waited for by stop().
     BOUGH_ASSIGN(auto row, catalog_.begin_deletion(branch));
-    BOUGH_TRY(computes_.stop(row));
-    BOUGH_TRY(erase_branch(row, true));
+    auto erased = computes_.stop(row);
+    if (erased) erased = erase_branch(row, true);
+    if (!erased) return erase_later(row, erased.error());
     spdlog::info("project {} branch {} ({}): deleted", row.project.str(), row.name, row.id.str());
     return {};
 }
@@ -203,7 +229,8 @@ Result<void> Branching::delete_branch(const BranchRow& branch) {
 Result<SnapshotRow> Branching::create_snapshot(const ProjectRow& project, const std::string& name, const BranchRow& branch,
                                                BranchPoint point) {
     BOUGH_TRY(check_name(name, "snapshot"));
-    if (branch.state != RowState::ready) return Error{ErrorCode::failed_precondition, "branch \"" + branch.name + "\" is not ready", {}};
+    if (branch.state != RowState::ready)
+        return Error{ErrorCode::failed_precondition, "branch \"" + branch.name + "\" is not ready", {}};
     if (catalog_.snapshot(project.id, name))
         return Error{ErrorCode::already_exists, "snapshot \"" + name + "\" already exists", "choose another name"};
     BOUGH_ASSIGN(auto at, resolve(branch, point));
@@ -211,12 +238,13 @@ Result<SnapshotRow> Branching::create_snapshot(const ProjectRow& project, const 
     BOUGH_TRY(catalog_.add(row));
     auto created = pageserver_.create_snapshot(project.id, row.id, branch.id, at);
     if (!created) {
-        if (auto undone = delete_snapshot(row); !undone) spdlog::warn("snapshot {}: {}", row.id.str(), undone.error().message);
+        if (auto undone = erase_snapshot(row); !undone) erase_later(row, undone.error());
         return created.error();
     }
     row.state = RowState::ready;
     BOUGH_TRY(catalog_.put(row));
-    spdlog::info("project {} branch {}: snapshot {} ({}) at {}", project.id.str(), branch.name, row.name, row.id.str(), row.lsn.to_string());
+    spdlog::info("project {} branch {}: snapshot {} ({}) at {}", project.id.str(), branch.name, row.name, row.id.str(),
+                 row.lsn.to_string());
     return row;
 }
 
@@ -226,6 +254,11 @@ Result<void> Branching::delete_snapshot(const SnapshotRow& snapshot) {
         row.state = RowState::deleting;
         BOUGH_TRY(catalog_.put(row));
     }
+    if (auto erased = erase_snapshot(snapshot); !erased) return erase_later(snapshot, erased.error());
+    return {};
+}
+
+Result<void> Branching::erase_snapshot(const SnapshotRow& snapshot) {
     auto deleted = pageserver_.delete_snapshot(snapshot.project, snapshot.id);
     if (!gone(deleted)) return deleted;
     return catalog_.remove(snapshot);
@@ -255,28 +288,73 @@ Result<void> Branching::erase_branch(const BranchRow& branch, bool in_pageserver
     return catalog_.remove(branch);
 }
 
-Branching::Branching(Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, Errands& errands, IngestCatchup& catchup,
-                     Computes& computes, std::uint16_t first_sql_port)
-    : catalog_(catalog), pageserver_(pageserver), safekeepers_(safekeepers), errands_(errands), catchup_(catchup), computes_(computes), first_sql_port_(first_sql_port) {
+Branching::Branching(Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, Errands& errands,
+                     IngestCatchup& catchup, Computes& computes, std::uint16_t first_sql_port)
+    : catalog_(catalog),
+      pageserver_(pageserver),
+      safekeepers_(safekeepers),
+      errands_(errands),
+      catchup_(catchup),
+      computes_(computes),
+      first_sql_port_(first_sql_port) {
     for (const auto& branch : catalog_.branches())
-        if (branch.state != RowState::ready) interrupted_branches_.push_back(branch);
+        if (branch.state != RowState::ready) to_erase_.branches.push_back(branch);
     for (const auto& project : catalog_.projects())
-        if (project.state != RowState::ready) interrupted_projects_.push_back(project);
+        if (project.state != RowState::ready) to_erase_.projects.push_back(project);
     for (const auto& snapshot : catalog_.snapshots())
-        if (snapshot.state != RowState::ready) interrupted_snapshots_.push_back(snapshot);
+        if (snapshot.state != RowState::ready) to_erase_.snapshots.push_back(snapshot);
 }
 
-bool Branching::recover() {
+Error Branching::erase_later(const ProjectRow& project, const Error& why) {
+    spdlog::warn("project {} ({}): could not be erased, which is tried again: {}", project.id.str(), project.name, why.message);
+    const std::lock_guard lock(to_erase_mutex_);
+    to_erase_.projects.push_back(project);
+    return why;
+}
+
+Error Branching::erase_later(const BranchRow& branch, const Error& why) {
+    spdlog::warn("project {} branch {} ({}): could not be erased, which is tried again: {}", branch.project.str(), branch.name,
+                 branch.id.str(), why.message);
+    const std::lock_guard lock(to_erase_mutex_);
+    to_erase_.branches.push_back(branch);
+    return why;
+}
+
+Error Branching::erase_later(const SnapshotRow& snapshot, const Error& why) {
+    spdlog::warn("project {} snapshot {} ({}): could not be erased, which is tried again: {}", snapshot.project.str(),
+                 snapshot.name, snapshot.id.str(), why.message);
+    const std::lock_guard lock(to_erase_mutex_);
+    to_erase_.snapshots.push_back(snapshot);
+    return why;
+}
+
+void Branching::recover() {
+    ToErase rest;
+    {
+        const std::lock_guard lock(to_erase_mutex_);
+        rest = std::exchange(to_erase_, {});
+    }
     // One that fails waits for the next call and does not keep the others waiting.
     auto finished = [](const char* what, const std::string& id, const Result<void>& erased) {
-        if (erased) spdlog::info("{} {}: finished what was interrupted", what, id);
-        else spdlog::debug("{} {}: cannot finish what was interrupted yet: {}", what, id, erased.error().message);
+        if (erased)
+            spdlog::info("{} {}: finished what was interrupted", what, id);
+        else
+            spdlog::debug("{} {}: cannot finish what was interrupted yet: {}", what, id, erased.error().message);
         return erased.has_value();
     };
-    std::erase_if(interrupted_snapshots_, [&](const SnapshotRow& snapshot) { return finished("snapshot", snapshot.id.str(), delete_snapshot(snapshot)); });
-    std::erase_if(interrupted_branches_, [&](const BranchRow& branch) { return finished("branch", branch.id.str(), erase_branch(branch, true)); });
-    std::erase_if(interrupted_projects_, [&](const ProjectRow& project) { return finished("project", project.id.str(), erase_project(project)); });
-    return interrupted_branches_.empty() && interrupted_projects_.empty() && interrupted_snapshots_.empty();
+    std::erase_if(rest.snapshots, [&](const SnapshotRow& row) {
+        return !catalog_.snapshot(row.project, row.id.str()) || finished("snapshot", row.id.str(), erase_snapshot(row));
+    });
+    std::erase_if(rest.branches, [&](const BranchRow& row) {
+        return !catalog_.branch(row.project, row.id.str()) || finished("branch", row.id.str(), erase_branch(row, true));
+    });
+    std::erase_if(rest.projects, [&](const ProjectRow& row) {
+        return !catalog_.project(row.id.str()) || finished("project", row.id.str(), erase_project(row));
+    });
+    const std::lock_guard lock(to_erase_mutex_);
+    std::ranges::move(rest.snapshots, std::back_inserter(to_erase_.snapshots));
+    std::ranges::move(rest.branches, std::back_inserter(to_erase_.branches));
+    std::ranges::move(rest.projects, std::back_inserter(to_erase_.projects));
 }
 
 }  // namespace bough::control

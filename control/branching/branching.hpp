@@ -37,9 +37,9 @@ public:
     Branching(Catalog& catalog, PageserverClient& pageserver, Safekeepers& safekeepers, Errands& errands, IngestCatchup& catchup,
               Computes& computes, std::uint16_t first_sql_port);
 
-    // Undoes what a crash left half created and finishes what it left half deleted; what that is, is noted at construction. True
-    // when nothing is left to do; it needs the storage daemons, so it is called until then. One caller.
-    bool recover();
+    // Undoes what was left half created and finishes what was left half deleted: by a crash, or because a storage daemon was away. To be
+    // called again and again. One caller.
+    void recover();
 
     Result<ProjectRow> create_project(const NewProject& wanted);
     Result<void> delete_project(const std::string& id_or_name);
@@ -47,12 +47,14 @@ public:
     Result<ProjectRow> set_restore_window(const ProjectRow& project, const RestoreWindow& window);
 
     // The tip contains every commit acknowledged before the call.
-    Result<BranchRow> create_branch(const ProjectRow& project, const std::string& name, const BranchRow& parent, BranchPoint point);
+    Result<BranchRow> create_branch(const ProjectRow& project, const std::string& name, const BranchRow& parent,
+                                    BranchPoint point);
     // failed_precondition for a root and for a branch with children or snapshots.
     Result<void> delete_branch(const BranchRow& branch);
 
     // What the branch holds there stays readable until the snapshot is deleted.
-    Result<SnapshotRow> create_snapshot(const ProjectRow& project, const std::string& name, const BranchRow& branch, BranchPoint point);
+    Result<SnapshotRow> create_snapshot(const ProjectRow& project, const std::string& name, const BranchRow& branch,
+                                        BranchPoint point);
     Result<void> delete_snapshot(const SnapshotRow& snapshot);
 
 private:
@@ -61,6 +63,11 @@ private:
     Result<Tip> tip_of(const BranchRow& branch);
     Result<void> erase_branch(const BranchRow& branch, bool in_pageserver);
     Result<void> erase_project(const ProjectRow& project);
+    Result<void> erase_snapshot(const SnapshotRow& snapshot);
+    // It could not be erased for the reason that is returned: recover() goes on.
+    Error erase_later(const ProjectRow& project, const Error& why);
+    Error erase_later(const BranchRow& branch, const Error& why);
+    Error erase_later(const SnapshotRow& snapshot, const Error& why);
     // A place in the branch's history that a row knows: safekeepers may have forgotten it.
     std::optional<Position> known_position(const BranchRow& branch, Lsn lsn) const;
 
@@ -71,10 +78,14 @@ private:
     IngestCatchup& catchup_;
     Computes& computes_;
     std::uint16_t first_sql_port_;
-    std::mutex restore_windows_;                     // held while one is changed in catalog and pageserver
-    std::vector<BranchRow> interrupted_branches_;    // recover()'s own
-    std::vector<ProjectRow> interrupted_projects_;
-    std::vector<SnapshotRow> interrupted_snapshots_;
+    std::mutex restore_windows_;  // held while one is changed in catalog and pageserver
+    struct ToErase {
+        std::vector<BranchRow> branches;
+        std::vector<ProjectRow> projects;
+        std::vector<SnapshotRow> snapshots;
+    };
+    std::mutex to_erase_mutex_;
+    ToErase to_erase_;  // under it
 };
 
 }  // namespace bough::control

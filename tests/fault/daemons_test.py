@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from support import processes, wait
+from support import layout, processes, wait
 from support.crash import Survivor
 
 
@@ -158,3 +158,23 @@ def test_the_supervisor(survivor):
     assert len(names) == len(set(names)), names
     running = [processes.program(pid) for pid in system.processes() if processes.program(pid).startswith("bough-pages")]
     assert len(running) == 1, running
+
+
+def test_what_could_not_be_made_while_the_pageserver_was_away_leaves_no_name_taken(survivor):
+    """Nor does what could not be deleted then stay half deleted."""
+    system = survivor.system
+    system.branch("doomed")
+    supervisor = layout.supervisor_pid(system.data_dir)
+    os.kill(supervisor, signal.SIGSTOP)  # which would start it again at once
+    try:
+        system.kill_daemon("pageserver")
+        for words in (("project", "create", "unlucky"), ("branch", "create", "unlucky"), ("snapshot", "create", "unlucky")):
+            assert "pageserver" in system.refused(*words)
+        assert "pageserver" in system.refused("branch", "delete", "doomed")
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    wait.until(lambda: "doomed" not in [row["name"] for row in system.json("branch", "list")["branches"]], 30, "the branch's deletion")
+    for what in ("branch", "snapshot", "project"):  # a second project comes last, or the others would have to say which
+        wait.until(lambda: system.run(what, "create", "unlucky").returncode == 0, 30, f"the name of a {what}")
+    for words in (("project", "delete", "unlucky"), ("snapshot", "delete", "unlucky"), ("branch", "delete", "unlucky")):
+        system.cli(*words)

@@ -1,4 +1,5 @@
 """Where a running system's sockets and files lie under its data directory. The one place in the tests that knows."""
+import json
 import pathlib
 import stat
 
@@ -23,6 +24,10 @@ def admin_socket(data_dir, daemon):
 
 def page_socket(data_dir):
     return pathlib.Path(data_dir) / "run" / "pageserver.sock"
+
+
+def supervisor_pid(data_dir):
+    return json.loads((pathlib.Path(data_dir) / "supervisor.json").read_text())["pid"]
 
 
 def compute_directory(data_dir, project_id, branch_id):
