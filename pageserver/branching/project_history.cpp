@@ -27,6 +27,12 @@ Result<void> Project::load_history() {
         BOUGH_ASSIGN(const Lsn cutoff, decode_cutoff(row->second));
         if (cutoff < branch->row().start.lsn)
             return Error{ErrorCode::corrupt, "the cutoff of branch \"" + id.str() + "\" lies before its beginning", {}};
+        // What is durable is what a crash leaves at least, and a cutoff is never raised above that.
+        if (cutoff > branch->ingest_lsn())
+            return Error{ErrorCode::corrupt,
+                         "the cutoff of branch \"" + id.str() + "\", " + cutoff.to_string() + ", lies above what was ingested, " +
+                             branch->ingest_lsn().to_string(),
+                         "versions or metadata rows of the project were lost; put its directory back from a copy"};
         publish_kept(*branch, cutoff);
     }
     return {};

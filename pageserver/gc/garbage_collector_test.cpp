@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "pageserver/branching/postgres_time.hpp"
+#include "pageserver/branching/project_row.hpp"
 #include "pageserver/branching/restore_window.hpp"
 #include "pageserver/branching/time_index.hpp"
 #include "pageserver/gc/garbage_collector.hpp"
@@ -98,7 +99,8 @@ TEST_F(GarbageCollectorTest, a_window_of_bytes_keeps_more_than_the_time_says) {
     write_images(20, 1);
     const RestoreWindow window{0s, 500};
     // At the newest commit that leaves so much: a place that a branch can begin at.
-    const auto kept = std::ranges::find_if(positions_, [&](const LogPosition& p) { return p.lsn > Lsn{positions_.back().lsn.value - 500}; });
+    const auto kept =
+        std::ranges::find_if(positions_, [&](const LogPosition& p) { return p.lsn > Lsn{positions_.back().lsn.value - 500}; });
     ASSERT_NE(kept, positions_.begin());
     EXPECT_EQ(*cutoff_for(*root(), window, now_in_postgres_time()), std::prev(kept)->lsn);
     EXPECT_EQ(*cutoff_for(*root(), {0s, 0}, now_in_postgres_time()), positions_.back().lsn);
@@ -181,6 +183,29 @@ TEST_F(GarbageCollectorTest, cutoffs_snapshots_and_the_window_survive_a_restart)
     ASSERT_TRUE(project_->delete_snapshot(snapshot_id("s")).has_value());
     EXPECT_FALSE(root()->keeps(positions_[2].lsn));
     EXPECT_EQ(project_->delete_snapshot(snapshot_id("s")).error().code, ErrorCode::not_found);
+}
+
+// It is raised to what is durable at most, so no crash leaves that: to go on would drop versions that every read to come needs.
+TEST_F(GarbageCollectorTest, a_cutoff_above_what_was_ingested_is_damage) {
+    write_images(10, 1);
+    const auto reopened_with = [&](Lsn cutoff) {
+        const std::string row = kCutoffRowPrefix + std::to_string(root()->number().value);
+        EXPECT_TRUE(project_->store().change_metadata({{row, encode_cutoff(cutoff)}}).has_value());
+        garbage_.reset();
+        runner_.reset();
+        project_.reset();
+        projects_.reset();
+        projects_ = *Projects::open(directory_.path() / "data", resources_);
+        return projects_->project(*ProjectId::parse("p"));
+    };
+    auto at_the_end = reopened_with(positions_.back().lsn);
+    ASSERT_TRUE(at_the_end.has_value()) << at_the_end.error().to_string();
+    project_ = *std::move(at_the_end);
+    EXPECT_EQ(root()->cutoff(), root()->ingest_lsn());
+    const auto above = reopened_with(positions_.back().lsn + 1);
+    ASSERT_FALSE(above.has_value());
+    EXPECT_EQ(above.error().code, ErrorCode::corrupt);
+    EXPECT_NE(above.error().message.find("\"b0\""), std::string::npos) << above.error().message;
 }
 
 TEST_F(GarbageCollectorTest, a_branch_with_snapshots_is_not_deleted) {
@@ -296,8 +321,9 @@ TEST_F(GarbageCollectorTest, branches_and_snapshots_race_with_the_cutoff_and_are
                 for (int i = 0; i < 60; ++i) {
                     const std::size_t place = random() % 160;
                     if (i % 3 == 0) {
-                        const auto pin = project_->create_snapshot(snapshot_id("s" + std::to_string(worker) + "-" + std::to_string(i)),
-                                                                   branch_id("b0"), positions_[place]);
+                        const auto pin =
+                            project_->create_snapshot(snapshot_id("s" + std::to_string(worker) + "-" + std::to_string(i)),
+                                                      branch_id("b0"), positions_[place]);
                         const std::lock_guard lock(mutex);
                         if (pin) pinned.push_back(place);
                         if (!pin) {
