@@ -68,16 +68,22 @@ Result<ProjectRow> Branching::create_project(const NewProject& wanted) {
         RowState::ready,        new_endpoint_id(), 0,         false};
     auto added = catalog_.add(root, first_sql_port_, sql_port_is_free);
     if (!added) return undo(added.error());
-    project.state = RowState::ready;
-    BOUGH_TRY(catalog_.put(project));
+    BOUGH_ASSIGN(project, catalog_.change(project.id, [](ProjectRow& row) -> Result<void> {
+        if (row.state != RowState::creating)
+            return Error{ErrorCode::failed_precondition, "project \"" + row.name + "\" is being deleted", {}};
+        row.state = RowState::ready;
+        return {};
+    }));
     spdlog::info("project {} ({}): created, history begins at {}", project.id.str(), project.name, start->lsn.to_string());
     return project;
 }
 
 Result<void> Branching::delete_project(const std::string& id_or_name) {
     BOUGH_ASSIGN(auto project, catalog_.project(id_or_name));
-    project.state = RowState::deleting;
-    BOUGH_TRY(catalog_.put(project));
+    BOUGH_ASSIGN(project, catalog_.change(project.id, [](ProjectRow& row) -> Result<void> {
+        row.state = RowState::deleting;
+        return {};
+    }));
     if (auto erased = erase_project(project); !erased) return erase_later(project, erased.error());
     spdlog::info("project {} ({}): deleted", project.id.str(), project.name);
     return {};
@@ -99,12 +105,18 @@ Result<void> Branching::erase_project(const ProjectRow& project) {
 Result<ProjectRow> Branching::set_restore_window(const ProjectRow& project, const RestoreWindow& window) {
     // One after another, or catalog and pageserver could be left with different ones.
     const std::lock_guard lock(restore_windows_);
-    BOUGH_ASSIGN(auto row, catalog_.project(project.id.str()));
-    if (row.state != RowState::ready)
+    const auto ready = [](const ProjectRow& row) -> Result<void> {
+        if (row.state == RowState::ready) return {};
         return Error{ErrorCode::failed_precondition, "project \"" + row.name + "\" is not ready", {}};
+    };
+    BOUGH_ASSIGN(auto row, catalog_.project(project.id.str()));
+    BOUGH_TRY(ready(row));
     BOUGH_TRY(pageserver_.set_restore_window(row.id, window.seconds, window.wal_bytes));
-    row.restore_window = window;
-    BOUGH_TRY(catalog_.put(row));
+    BOUGH_ASSIGN(row, catalog_.change(row.id, [&](ProjectRow& now) -> Result<void> {
+        BOUGH_TRY(ready(now));
+        now.restore_window = window;
+        return {};
+    }));
     spdlog::info("project {} ({}): keeps {} seconds of history", row.id.str(), row.name, window.seconds);
     return row;
 }

@@ -1,8 +1,9 @@
 #include "control/catalog/catalog.hpp"
 
-#include <boost/json/serialize.hpp>
 #include <rocksdb/db.h>
+#include <boost/json/serialize.hpp>
 
+#include "bough/check.hpp"
 #include "files/files.hpp"
 #include "json/fields.hpp"
 
@@ -24,7 +25,8 @@ void each_of(const Map& rows, const ProjectId& project, const Take& take) {
     using Key = typename Map::key_type;
     // No id sorts before the one of a single character that sorts first.
     const auto first = decltype(Key::second)::parse("0");
-    for (auto row = rows.lower_bound(Key{project, *first}); row != rows.end() && row->first.first == project; ++row) take(row->second);
+    for (auto row = rows.lower_bound(Key{project, *first}); row != rows.end() && row->first.first == project; ++row)
+        take(row->second);
 }
 
 template <class Map>
@@ -67,7 +69,8 @@ Result<void> Catalog::load() {
     } else if (!status.ok()) {
         return store_error("cannot read the format", status);
     } else if (format != kFormat) {
-        return Error{ErrorCode::unsupported, "the catalog has format " + format + ", this version of Bough reads " + std::string(kFormat),
+        return Error{ErrorCode::unsupported,
+                     "the catalog has format " + format + ", this version of Bough reads " + std::string(kFormat),
                      "use the version of Bough that wrote it"};
     }
     std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator({}));
@@ -145,7 +148,8 @@ Result<ProjectRow> Catalog::project(const std::string& id_or_name) const {
         if (id.str() == id_or_name) return row;
     for (const auto& [id, row] : projects_)
         if (row.name == id_or_name) return row;
-    return Error{ErrorCode::not_found, "project \"" + id_or_name + "\" does not exist", "`bough project list` shows those that do"};
+    return Error{ErrorCode::not_found, "project \"" + id_or_name + "\" does not exist",
+                 "`bough project list` shows those that do"};
 }
 
 Result<void> Catalog::add(const ProjectRow& row) {
@@ -158,16 +162,16 @@ Result<void> Catalog::add(const ProjectRow& row) {
     return {};
 }
 
-Result<void> Catalog::put(const ProjectRow& row) {
+Result<ProjectRow> Catalog::change(const ProjectId& id, const ProjectChange& change) {
     std::lock_guard lock(mutex_);
-    auto found = projects_.find(row.id);
-    if (found == projects_.end()) return Error{ErrorCode::not_found, "project \"" + row.name + "\" was deleted", {}};
-    // Whoever puts a row has read it a while ago; the safekeepers may have been changed since.
-    auto changed = row;
-    changed.safekeepers = found->second.safekeepers;
-    BOUGH_TRY(write(key_of(row.id), boost::json::serialize(to_json(changed))));
-    found->second = std::move(changed);
-    return {};
+    auto found = projects_.find(id);
+    if (found == projects_.end()) return Error{ErrorCode::not_found, "project \"" + id.str() + "\" was deleted", {}};
+    auto changed = found->second;
+    BOUGH_TRY(change(changed));
+    BOUGH_CHECK(changed.id == id && changed.safekeepers == found->second.safekeepers);
+    BOUGH_TRY(write(key_of(id), boost::json::serialize(to_json(changed))));
+    found->second = changed;
+    return changed;
 }
 
 Result<void> Catalog::put(const ProjectId& project, const Membership& before, const Membership& after) {
@@ -175,7 +179,9 @@ Result<void> Catalog::put(const ProjectId& project, const Membership& before, co
     auto found = projects_.find(project);
     if (found == projects_.end()) return Error{ErrorCode::not_found, "project \"" + project.str() + "\" was deleted", {}};
     if (found->second.safekeepers != before)
-        return Error{ErrorCode::failed_precondition, "the safekeepers of project \"" + found->second.name + "\" were changed meanwhile", {}};
+        return Error{ErrorCode::failed_precondition,
+                     "the safekeepers of project \"" + found->second.name + "\" were changed meanwhile",
+                     {}};
     auto changed = found->second;
     changed.safekeepers = after;
     BOUGH_TRY(write(key_of(project), boost::json::serialize(to_json(changed))));
@@ -241,7 +247,8 @@ Result<BranchRow> Catalog::branch(const ProjectId& project, const std::string& i
     std::lock_guard lock(mutex_);
     if (const auto id = BranchId::parse(id_or_name))
         if (const auto found = branches_.find({project, *id}); found != branches_.end()) return found->second;
-    if (const auto named = branch_names_.find({project, id_or_name}); named != branch_names_.end()) return branches_.at({project, named->second});
+    if (const auto named = branch_names_.find({project, id_or_name}); named != branch_names_.end())
+        return branches_.at({project, named->second});
     return Error{ErrorCode::not_found, "branch \"" + id_or_name + "\" does not exist", "`bough branch list` shows those that do"};
 }
 
@@ -304,13 +311,15 @@ Result<SnapshotRow> Catalog::snapshot(const ProjectId& project, const std::strin
         if (const auto found = snapshots_.find({project, *id}); found != snapshots_.end()) return found->second;
     each_of(snapshots_, project, [&](const SnapshotRow& row) { named = row.name == id_or_name ? &row : named; });
     if (named) return *named;
-    return Error{ErrorCode::not_found, "snapshot \"" + id_or_name + "\" does not exist", "`bough snapshot list` shows those that do"};
+    return Error{ErrorCode::not_found, "snapshot \"" + id_or_name + "\" does not exist",
+                 "`bough snapshot list` shows those that do"};
 }
 
 Result<void> Catalog::add(const SnapshotRow& row) {
     std::lock_guard lock(mutex_);
     bool taken = false;
-    each_of(snapshots_, row.project, [&](const SnapshotRow& other) { taken = taken || other.name == row.name || other.id == row.id; });
+    each_of(snapshots_, row.project,
+            [&](const SnapshotRow& other) { taken = taken || other.name == row.name || other.id == row.id; });
     if (taken) return Error{ErrorCode::already_exists, "snapshot \"" + row.name + "\" already exists", "choose another name"};
     auto branch = branches_.find({row.project, row.branch});
     if (branch == branches_.end() || branch->second.state != RowState::ready)
@@ -342,13 +351,14 @@ Result<BranchRow> Catalog::begin_deletion(const BranchRow& row) {
     if (found == branches_.end()) return Error{ErrorCode::not_found, "branch \"" + row.name + "\" does not exist", {}};
     for (const auto& [id, other] : branches_)
         if (id.first == row.project && other.parent == row.id)
-            return Error{ErrorCode::failed_precondition, "branch \"" + row.name + "\" has branches of its own, such as \"" + other.name + "\"",
+            return Error{ErrorCode::failed_precondition,
+                         "branch \"" + row.name + "\" has branches of its own, such as \"" + other.name + "\"",
                          "delete those first"};
     Result<void> free = {};
     each_of(snapshots_, row.project, [&](const SnapshotRow& snapshot) {
         if (snapshot.branch == row.id)
-            free = Error{ErrorCode::failed_precondition, "branch \"" + row.name + "\" has snapshots, such as \"" + snapshot.name + "\"",
-                         "delete those first"};
+            free = Error{ErrorCode::failed_precondition,
+                         "branch \"" + row.name + "\" has snapshots, such as \"" + snapshot.name + "\"", "delete those first"};
     });
     BOUGH_TRY(free);
     auto changed = found->second;

@@ -29,8 +29,10 @@ public:
     Result<ProjectRow> project(const std::string& id_or_name) const;
     // already_exists when a project has that name.
     Result<void> add(const ProjectRow& row);
-    // Changes a row that is there, but for its safekeepers; not_found when it is not (any more).
-    Result<void> put(const ProjectRow& row);
+    // Changes the row as it is now, but for its safekeepers: whoever read it before may have an old one. `change` runs under the catalog's
+    // lock, and its error leaves the row as it was. The row that came of it; not_found when there is none (any more).
+    using ProjectChange = std::function<Result<void>(ProjectRow&)>;
+    Result<ProjectRow> change(const ProjectId& id, const ProjectChange& change);
     Result<void> remove(const ProjectId& id);
 
     std::vector<BranchRow> branches() const;

@@ -1,5 +1,7 @@
 #include "control/catalog/catalog.hpp"
 
+#include <future>
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -27,10 +29,12 @@ protected:
         catalog_ = std::move(*opened);
     }
     static ProjectRow project(const std::string& id, const std::string& name) {
-        return {*ProjectId::parse(id), name, SystemId{7}, 1, RowState::ready, *BranchId::parse("root"), "app", "app", "secret", false};
+        return {*ProjectId::parse(id),    name,  SystemId{7}, 1,        RowState::ready,
+                *BranchId::parse("root"), "app", "app",       "secret", false};
     }
     static BranchRow branch(const std::string& id, const std::string& name) {
-        return {*BranchId::parse(id), *ProjectId::parse("p1"), name, std::nullopt, Lsn{0x2000028}, Lsn{}, 1, RowState::ready, *EndpointId::parse("e-" + id), 0, false};
+        return {*BranchId::parse(id), *ProjectId::parse("p1"),       name, std::nullopt, Lsn{0x2000028}, Lsn{}, 1,
+                RowState::ready,      *EndpointId::parse("e-" + id), 0,    false};
     }
     std::filesystem::path directory_;
     std::unique_ptr<Catalog> catalog_;
@@ -86,7 +90,49 @@ TEST_F(CatalogTest, a_row_that_was_removed_does_not_come_back) {
     ASSERT_TRUE(catalog_->remove(row).has_value());
     EXPECT_EQ(catalog_->put(row).error().code, ErrorCode::not_found);
     ASSERT_TRUE(catalog_->remove(*ProjectId::parse("p1")).has_value());
-    EXPECT_EQ(catalog_->put(project("p1", "First")).error().code, ErrorCode::not_found);
+    EXPECT_EQ(catalog_->change(*ProjectId::parse("p1"), [](ProjectRow&) { return Result<void>(); }).error().code,
+              ErrorCode::not_found);
+}
+
+TEST_F(CatalogTest, who_read_a_project_before_it_was_changed_undoes_nothing) {
+    ASSERT_TRUE(catalog_->add(project("p1", "First")).has_value());
+    const RestoreWindow window{3600, 1 << 20};
+    auto make_owner = [](ProjectRow& row) -> Result<void> {
+        row.owner_made = true;
+        return {};
+    };
+    // Reads the project, takes long over its work, and says at last that it is done.
+    std::promise<void> read;
+    std::promise<void> changed;
+    auto slow = std::async(std::launch::async, [&]() -> Result<void> {
+        BOUGH_ASSIGN(const auto row, catalog_->project("p1"));
+        read.set_value();
+        changed.get_future().wait();
+        BOUGH_TRY(catalog_->change(row.id, make_owner));
+        return {};
+    });
+    read.get_future().wait();
+    const auto widened = catalog_->change(*ProjectId::parse("p1"), [&](ProjectRow& row) -> Result<void> {
+        row.restore_window = window;
+        return {};
+    });
+    ASSERT_TRUE(widened.has_value());
+    EXPECT_EQ(widened->restore_window, window);
+    changed.set_value();
+    ASSERT_TRUE(slow.get().has_value());
+    reopen();
+    EXPECT_TRUE(catalog_->project("p1")->owner_made);
+    EXPECT_EQ(catalog_->project("p1")->restore_window, window);
+}
+
+TEST_F(CatalogTest, a_change_that_is_refused_leaves_the_project_as_it_was) {
+    ASSERT_TRUE(catalog_->add(project("p1", "First")).has_value());
+    const auto refused = catalog_->change(*ProjectId::parse("p1"), [](ProjectRow& row) -> Result<void> {
+        row.owner_made = true;
+        return Error{ErrorCode::failed_precondition, "no", {}};
+    });
+    EXPECT_EQ(refused.error().code, ErrorCode::failed_precondition);
+    EXPECT_FALSE(catalog_->project("p1")->owner_made);
 }
 
 TEST_F(CatalogTest, a_catalog_in_use_is_refused) {
@@ -102,9 +148,13 @@ TEST_F(CatalogTest, safekeepers_of_a_project_are_changed_only_from_what_they_wer
     const Membership changing{{"sk1"}, {"sk1", "sk2"}, false, false};
     ASSERT_TRUE(catalog_->put(row.id, row.safekeepers, changing).has_value());
     EXPECT_EQ(catalog_->put(row.id, row.safekeepers, {{"sk9"}, {}, false, false}).error().code, ErrorCode::failed_precondition);
-    // Whoever puts the project for another reason has read it before.
-    row.owner_made = true;
-    ASSERT_TRUE(catalog_->put(row).has_value());
+    ASSERT_TRUE(catalog_
+                    ->change(row.id,
+                             [](ProjectRow& now) -> Result<void> {
+                                 now.owner_made = true;
+                                 return {};
+                             })
+                    .has_value());
     ASSERT_TRUE(catalog_->put(SafekeeperRow{"sk2", "unix:/run/sk2.sock", "host=/run port=2", "0123", true}).has_value());
     reopen();
     auto read = catalog_->project("p1");

@@ -221,8 +221,12 @@ Result<void> Computes::make_owner(const BranchRow& branch, const compute::Settin
     if (project.owner_made) return {};
     BOUGH_TRY(control::make_owner(compute::local_conninfo(settings, "postgres"),
                                   {project.owner, project.owner_password, project.database}));
-    project.owner_made = true;
-    return catalog_.put(project);
+    // That took a while, and others may have changed the project meanwhile.
+    BOUGH_TRY(catalog_.change(project.id, [](ProjectRow& row) -> Result<void> {
+        row.owner_made = true;
+        return {};
+    }));
+    return {};
 }
 
 Result<void> Computes::stop(const BranchRow& branch) {
