@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -41,8 +40,6 @@ std::uint64_t next_branch_tag() {
 
 // Then others come first. Requests are not divided: the last one of a turn may be of 128 pages.
 constexpr unsigned kPagesOfTurnMax = 64;
-// A client that asks again within this time after an answer is likely to do so again.
-constexpr std::chrono::microseconds kPause{200};
 
 }  // namespace
 
@@ -76,36 +73,18 @@ void PageConnection::close() {
 }
 
 void PageConnection::wait_for_input() {
-    waiting_since_ = Clock::now();
     socket_.async_wait(descriptor_base::wait_read, [self = shared_from_this()](const boost::system::error_code& failed) {
         if (!failed) self->on_input();
     });
 }
 
 void PageConnection::on_input() {
-    asks_at_once_ = Clock::now() - waiting_since_ < kPause;
-    if (receive()) proceed();
-}
-
-bool PageConnection::receive() {
     std::array<std::byte, sizeof(BoughFrameHeader) + BOUGH_REQUEST_BODY_BYTES_MAX> buffer;
     const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    const bool nothing = got < 0 && (errno == EAGAIN || errno == EINTR);
-    if (nothing) wait_for_input();
-    if (got <= 0 && !nothing) close();
-    if (got <= 0) return false;
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return wait_for_input();
+    if (got <= 0) return close();
     frames_.feed(std::span(buffer).first(static_cast<std::size_t>(got)));
-    return true;
-}
-
-bool PageConnection::input_follows() {
-    if (!std::exchange(asks_at_once_, false)) return false;
-    const PauseThreads::Place place(context_.pauses);
-    if (!place) return false;
-    pollfd input{socket_.native_handle(), POLLIN, 0};
-    const timespec pause{0, std::chrono::nanoseconds(kPause).count()};
-    asks_at_once_ = ::ppoll(&input, 1, &pause, nullptr) > 0;
-    return asks_at_once_;
+    proceed();
 }
 
 void PageConnection::continue_with(Next next) {
@@ -114,51 +93,43 @@ void PageConnection::continue_with(Next next) {
 }
 
 void PageConnection::proceed() {
-    if (turns_ == nullptr || turns_->begin(shared_from_this())) take_turns();
+    if (turns_ == nullptr) return answer_frames();
+    if (turns_->begin(shared_from_this())) take_turn();
 }
 
 void PageConnection::resume() {
-    boost::asio::post(strand_, [self = shared_from_this()] { self->take_turns(); });
+    boost::asio::post(strand_, [self = shared_from_this()] { self->take_turn(); });
 }
 
-void PageConnection::take_turns() {
-    for (unsigned pages = 0;;) {
-        const auto turns = turns_;
-        const Next next = answer_frames();
-        cursor_.reset();
-        if (turns != nullptr) turns->end();
+void PageConnection::take_turn() {
+    answer_frames();
+    cursor_.reset();
+    turns_->end();
+}
+
+void PageConnection::answer_frames() {
+    pages_of_turn_ = 0;
+    if (const auto due = std::exchange(due_, std::nullopt); due && socket_.is_open()) {
+        const Next next = get_pages(*due);
         if (next == Next::waiting) return;
         if (next == Next::close) return close();
-        pages += pages_of_turn_;
-        if (pages >= kPagesOfTurnMax || !input_follows()) return wait_for_input();
-        if (!receive()) return;
-        if (turns_ != nullptr && !turns_->begin(shared_from_this())) return;
     }
-}
-
-PageConnection::Next PageConnection::answer_frames() {
-    pages_of_turn_ = 0;
-    if (const auto due = std::exchange(due_, std::nullopt); due && socket_.is_open())
-        if (const Next next = get_pages(*due); next != Next::go_on) return next;
     while (socket_.is_open()) {
-        if (pages_of_turn_ >= kPagesOfTurnMax) return proceed_later();
+        if (pages_of_turn_ >= kPagesOfTurnMax)
+            return boost::asio::post(strand_, [self = shared_from_this()] { self->proceed(); });
         auto frame = frames_.next();
         if (!frame) {
             context_.metrics.garbage.fetch_add(1, std::memory_order_relaxed);
             spdlog::warn("page service: dropped a connection: {}", frame.error().to_string());
-            return Next::close;
+            return close();
         }
-        if (!*frame) return Next::go_on;
+        if (!*frame) return wait_for_input();
         const bool was_known = turns_ != nullptr;
-        if (const Next next = handle(std::move(**frame)); next != Next::go_on) return next;
-        if (!was_known) return proceed_later();  // what came with the hello takes a turn
+        const Next next = handle(std::move(**frame));
+        if (next == Next::waiting) return;
+        if (next == Next::close) return close();
+        if (!was_known) return proceed();  // what came with the hello takes a turn
     }
-    return Next::waiting;  // closed meanwhile
-}
-
-PageConnection::Next PageConnection::proceed_later() {
-    boost::asio::post(strand_, [self = shared_from_this()] { self->proceed(); });
-    return Next::waiting;
 }
 
 PageConnection::Next PageConnection::handle(RequestFrame frame) {

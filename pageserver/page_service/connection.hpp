@@ -1,7 +1,6 @@
 // Private to this folder: one client of the page service.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -14,7 +13,6 @@
 #include "pageserver/page_service/branch_turns.hpp"
 #include "pageserver/page_service/frames.hpp"
 #include "pageserver/page_service/page_service.hpp"
-#include "pageserver/page_service/pause_threads.hpp"
 
 namespace bough::pageserver {
 
@@ -25,7 +23,6 @@ struct PageServiceContext {
     PageReader& reader;
     PageServiceMetrics& metrics;
     TurnsOfBranches turns;
-    PauseThreads pauses;
 };
 
 // Everything runs on its executor, a strand, where at most one wait is under way (besides the timer). Kept alive by what it
@@ -40,7 +37,6 @@ public:
     void resume();
 
 private:
-    using Clock = std::chrono::steady_clock;
     enum class Next {
         go_on,    // with the next frame
         waiting,  // something will call proceed() later
@@ -49,17 +45,10 @@ private:
 
     void wait_for_input();
     void on_input();
-    // What has come; false: nothing, and it waits for more, or is closed.
-    bool receive();
     // Answers the frames that are there, when it is its turn, then waits for more. Long work is divided into turns.
     void proceed();
-    void take_turns();
-    // go_on: there are no more.
-    Next answer_frames();
-    Next proceed_later();
-    // Waits a moment in this thread for what a client asks that has lately asked at once: to be woken through the executor takes a second
-    // thread's waking, and twice the time.
-    bool input_follows();
+    void take_turn();
+    void answer_frames();
     Next handle(RequestFrame frame);
     Next hello(const HelloFrame& frame);
     Next get_pages(const GetPagesFrame& frame);
@@ -81,8 +70,6 @@ private:
     std::shared_ptr<Branch> branch_;      // since the hello
     std::shared_ptr<BranchTurns> turns_;  // of the branch
     std::uint64_t branch_tag_ = 0;
-    Clock::time_point waiting_since_;
-    bool asks_at_once_ = false;  // the last input came soon after the answer before it
     unsigned pages_of_turn_ = 0;
     std::optional<Cursor> cursor_;  // of this turn, once it reads
     std::vector<char> unsent_;      // of the answer under way

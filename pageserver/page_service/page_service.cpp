@@ -84,8 +84,7 @@ struct PageService::Impl {
                   projects,
                   reader,
                   metrics,
-                  {static_cast<unsigned>(std::max<std::size_t>(options.threads, 2) - 1), metrics.turns_waiting},
-                  PauseThreads(static_cast<unsigned>(options.threads))} {}
+                  {static_cast<unsigned>(std::max<std::size_t>(options.threads, 2) - 1), metrics.turns_waiting}} {}
 
     PageServiceOptions options;
     PageServiceMetrics metrics;

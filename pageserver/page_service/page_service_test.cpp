@@ -241,7 +241,7 @@ TEST_F(PageServiceTest, those_who_waited_for_ingest_take_turns_too) {
     for (const auto& client : clients) EXPECT_EQ(client->receive()->type, BOUGH_FRAME_PAGES);
 }
 
-// Such clients are waited for by a thread of their own: there are fewer of those than clients here, and none takes them for good.
+// More of them than threads; each has its own pace, and sends its requests whole or in parts.
 TEST_F(PageServiceTest, clients_that_ask_again_at_once_are_all_answered) {
     start();
     write(0, std::byte{'a'});
