@@ -275,6 +275,8 @@ Result<void> Catalog::put(const BranchRow& row) {
     std::lock_guard lock(mutex_);
     auto found = branches_.find({row.project, row.id});
     if (found == branches_.end()) return Error{ErrorCode::not_found, "branch \"" + row.name + "\" was deleted", {}};
+    if (found->second.state == RowState::deleting && row.state != RowState::deleting)
+        return Error{ErrorCode::failed_precondition, "branch \"" + row.name + "\" is being deleted", {}};
     BOUGH_TRY(write(key_of(row), boost::json::serialize(to_json(row))));
     unindex(found->second);
     found->second = row;

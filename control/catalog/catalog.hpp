@@ -42,6 +42,7 @@ public:
     // that port. already_exists when a branch of the project has that name; failed_precondition when its parent is being deleted.
     using PortCheck = std::function<bool(std::uint16_t)>;
     Result<BranchRow> add(BranchRow row, std::uint16_t first_port, const PortCheck& free);
+    // not_found, failed_precondition: the row was deleted meanwhile, or is being deleted and `row` would undo that.
     Result<void> put(const BranchRow& row);
     // Turns the row into `deleting`, from which there is no way back. failed_precondition while it has children or
     // snapshots.

@@ -84,6 +84,16 @@ TEST_F(CatalogTest, deletion_and_new_children_exclude_each_other) {
     EXPECT_EQ(catalog_->add(child, 6000, any_port).error().code, ErrorCode::failed_precondition);
 }
 
+TEST_F(CatalogTest, who_read_a_branch_before_its_deletion_began_does_not_undo_that) {
+    ASSERT_TRUE(catalog_->add(project("p1", "First")).has_value());
+    auto before = *catalog_->add(branch("b1", "main"), 6000, any_port);
+    const auto deleting = *catalog_->begin_deletion(before);
+    before.compute_wanted = true;
+    EXPECT_EQ(catalog_->put(before).error().code, ErrorCode::failed_precondition);
+    EXPECT_EQ(catalog_->branch(before.project, "b1")->state, RowState::deleting);
+    EXPECT_TRUE(catalog_->put(deleting).has_value());
+}
+
 TEST_F(CatalogTest, a_row_that_was_removed_does_not_come_back) {
     ASSERT_TRUE(catalog_->add(project("p1", "First")).has_value());
     auto row = *catalog_->add(branch("b1", "main"), 6000, any_port);

@@ -21,6 +21,14 @@ def _parent(pid):
     return int(fields[1]), fields[0]
 
 
+def owner(pid):
+    """The user that it runs as; nothing when it has ended."""
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except FileNotFoundError:
+        return None
+
+
 def processes_of(directory):
     """Process ids of all processes of the system in `directory` (zombies left out, this process and its ancestors too)."""
     needle = os.path.realpath(directory).encode()
