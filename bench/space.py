@@ -4,12 +4,14 @@
 1. pgbench's tables, freshly loaded, against the stock server's data directory.
 2. Branches that each changed a hundredth of the pages, against those pages.
 3. The history of a pgbench run, with every moment of it readable, against the stock data directory with its WAL archived by zstd.
-4. What is left when the history has fallen out of the restore window and the branches are deleted, against 1.
+4. What is left when the history has fallen out of the restore window and the branches are deleted, against 1, and against what it would
+   be for the contents as they are by then: 1 times what zstd makes of the stock server's relation files now, by what it made of them then.
 
 Usage: space.py [--quick] [--scale N] [--branches N] [--transactions N]
 """
 import argparse
 import pathlib
+import subprocess
 import sys
 import time
 
@@ -29,6 +31,12 @@ def directory_bytes(path, without=()):
         if file.is_file() and not any(part in without for part in file.relative_to(path).parts):
             total += file.stat().st_blocks * 512
     return total
+
+
+def compressed_bytes(stock):
+    """What zstd makes of the server's relation files."""
+    command = f"tar -C {stock.data_dir} -c base | zstd -q -3 -c | wc -c"
+    return int(subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, check=True).stdout)
 
 
 class Stored:
@@ -120,6 +128,7 @@ def main():
         stored.settle()
         stored.keep_nothing()
         fresh = stored.bytes()
+        compressed = compressed_bytes(stock)
         ratio(report, "freshly loaded", fresh, directory_bytes(stock.data_dir, without=("pg_wal",)))
 
         stored.keep()
@@ -165,7 +174,11 @@ def main():
             growth = connection.execute("select pg_database_size('bench')").fetchone()[0]
         logical = system.json("branch", "get", "main")["branch"]["logical_size"]
         print(f"  logical size {logical / 1e6:,.1f} MB, stock's database {growth / 1e6:,.1f} MB")
-        ratio(report, "left after history and branches went, against freshly loaded", stored.bytes(), fresh)
+        with stock.connect("postgres") as connection:
+            connection.execute("checkpoint")
+        left, by_now = stored.bytes(), fresh * compressed_bytes(stock) / compressed
+        ratio(report, "left after history and branches went, against freshly loaded", left, fresh)
+        ratio(report, "the same, against what the contents take by now", left, by_now)
         report.write(markdown(report))
 
 
