@@ -188,8 +188,9 @@ Result<void> Store::Impl::end_log_otherwise() {
     if (layers->abandoned() || !rows_at_end.exchange(false)) return {};
     rocksdb::WriteBatch nothing;
     const auto status = db->Write(durable(), &nothing);
-    if (!status.ok()) return error_of_status(status, "could not write to the page store's log");
-    return {};
+    if (status.ok()) return {};
+    rows_at_end = true;
+    return error_of_status(status, "could not write to the page store's log");
 }
 
 Result<void> Store::flush() {
