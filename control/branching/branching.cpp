@@ -28,7 +28,8 @@ Result<void> check_sql_name(const std::string& name, const std::string& what) {
 
 bool sql_port_is_free(std::uint16_t port) { return check_sql_port(port).has_value(); }
 
-bool gone(const Result<void>& result) { return result || result.error().code == ErrorCode::not_found; }
+bool gone(const Error& error) { return error.code == ErrorCode::not_found; }
+bool gone(const Result<void>& result) { return result || gone(result.error()); }
 
 std::string label(const ProjectRow& row) { return "project " + row.id.str() + " (" + row.name + ")"; }
 std::string label(const BranchRow& row) {
@@ -227,11 +228,15 @@ Result<BranchRow> Branching::create_branch(const ProjectRow& project, const std:
     BOUGH_ASSIGN(auto branch, catalog_.add(row, first_sql_port_, sql_port_is_free));
     auto created = pageserver_.create_branch(project.id, branch.id, parent.id, position);
     if (!created) {
-        if (auto undone = erase_branch(branch, true); !undone) erase_later(&ToErase::branches, branch, undone.error());
+        // Says so before it is undone: one that is `creating` when the process ends may be finished by the next.
+        const auto deleting = catalog_.begin_deletion(branch);
+        branch.state = RowState::deleting;
+        const auto undone = deleting ? erase_branch(branch, true) : Result<void>(deleting.error());
+        if (!undone) erase_later(&ToErase::branches, branch, undone.error());
         return created.error();
     }
     branch.state = RowState::ready;
-    BOUGH_TRY(catalog_.put(branch));
+    BOUGH_TRY(catalog_.put_later(branch));
     spdlog::info("project {} branch {} ({}): created from {} at {}", project.id.str(), branch.name, branch.id.str(), parent.name,
                  branch.lsn.to_string());
     return branch;
@@ -288,6 +293,13 @@ Result<void> Branching::erase_snapshot(const SnapshotRow& snapshot) {
     auto deleted = pageserver_.delete_snapshot(snapshot.project, snapshot.id);
     if (!gone(deleted)) return deleted;
     return catalog_.remove(snapshot);
+}
+
+Result<void> Branching::finish_creation(BranchRow branch) {
+    const auto created = pageserver_.branch(branch.project, branch.id);
+    if (!created) return gone(created.error()) ? erase_branch(branch, true) : created.error();
+    branch.state = RowState::ready;
+    return catalog_.put(branch);
 }
 
 Result<void> Branching::erase_branch(const BranchRow& branch, bool in_pageserver) {
@@ -351,7 +363,8 @@ void Branching::recover() {
     });
     std::erase_if(rest.branches, [&](const auto& entry) {
         const BranchRow& row = entry.second;
-        return !catalog_.branch(row.project, row.id.str()) || finished(row, erase_branch(row, true));
+        if (!catalog_.branch(row.project, row.id.str())) return true;
+        return finished(row, row.state == RowState::creating ? finish_creation(row) : erase_branch(row, true));
     });
     std::erase_if(rest.projects, [&](const auto& entry) {
         const ProjectRow& row = entry.second;

@@ -64,6 +64,8 @@ private:
     Result<Tip> tip_of(const BranchRow& branch);
     Result<void> erase_branch(const BranchRow& branch, bool in_pageserver);
     Result<void> erase_project(const ProjectRow& project);
+    // Of one that was `creating` when a process ended. It may have been acknowledged: it is there if the pageserver has it.
+    Result<void> finish_creation(BranchRow branch);
     Result<void> erase_snapshot(const SnapshotRow& snapshot);
     template <class Row>
     using ById = std::map<decltype(Row::id), Row>;

@@ -12,7 +12,7 @@
 #include "pageserver/page_store/damage.hpp"
 #include "pageserver/page_store/history_filter.hpp"
 #include "pageserver/page_store/page_version.hpp"
-#include "pageserver/page_store/row_logs.hpp"
+#include "pageserver/page_store/read_only_store.hpp"
 #include "pageserver/page_store/scan.hpp"
 #include "pageserver/page_store/store_layers.hpp"
 #include "pageserver/page_store/store_names.hpp"
