@@ -118,7 +118,7 @@ def measure_active(options, directory, report):
         for server, branch in zip(servers, branches):
             safekeeper.create(branch)
             elect([safekeeper], branch, server.source)
-            server.start("sk2", "-c shared_buffers=4MB -c autovacuum=off -c max_connections=10 -c wal_keep_size=64MB")
+            server.start("bough_sk2", "-c shared_buffers=4MB -c autovacuum=off -c max_connections=10 -c wal_keep_size=64MB")
         wait_until(lambda: all(safekeeper.position(b)["streaming"] for b in branches), 120, "all to stream")
         for server in servers:
             with server.connect() as connection:
