@@ -99,12 +99,12 @@ protected:
 
 TEST_F(BranchMoveTest, who_left_and_does_not_answer_is_named) {
     at("c").goes();
-    auto moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false});
+    auto moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false, true});
     ASSERT_TRUE(moved) << moved.error().to_string();
     EXPECT_TRUE(moved->there) << moved->waiting_for;
     EXPECT_EQ(moved->unrested, std::vector<std::string>{"c"});
     at("c").comes();
-    moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false});
+    moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false, true});
     ASSERT_TRUE(moved) << moved.error().to_string();
     EXPECT_TRUE(moved->unrested.empty());
     EXPECT_TRUE(at("c").rests());
@@ -118,7 +118,7 @@ TEST_F(BranchMoveTest, a_change_that_was_called_off_is_in_force_nowhere_and_neve
     at("b").goes();
     at("d").goes();
     auto all = quorum({"a", "b", "c", "d"});
-    auto moved = move(all, {{"a", "b", "c"}, true});
+    auto moved = move(all, {{"a", "b", "c"}, true, true});
     ASSERT_TRUE(moved) << moved.error().to_string();
     EXPECT_TRUE(moved->there) << moved->waiting_for;
     at("b").comes();
@@ -136,7 +136,7 @@ TEST_F(BranchMoveTest, a_called_off_change_that_was_in_force_does_not_come_back_
         safekeepers_.emplace(name, std::make_unique<FakeSafekeeper>(directory_, name, name == std::string("b") ? simple : joint));
     }
     at("b").goes();
-    auto moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "c"}, true});
+    auto moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "c"}, true, true});
     ASSERT_TRUE(moved) << moved.error().to_string();
     EXPECT_TRUE(moved->there) << moved->waiting_for;
     at("b").comes();
@@ -144,15 +144,46 @@ TEST_F(BranchMoveTest, a_called_off_change_that_was_in_force_does_not_come_back_
     EXPECT_EQ(left.in_force(left.positions(kBranch.project, kBranch.id)).members, (std::vector<std::string>{"a", "b", "c"}));
 }
 
+// The whole change may still be called off, when another branch of the project cannot follow: then c must come back, and could not in a term
+// that it has promised to leave.
+TEST_F(BranchMoveTest, nobody_is_put_to_rest_before_the_change_is_settled) {
+    auto all = quorum({"a", "b", "c", "d"});
+    auto moved = move(all, {{"a", "b", "d"}, false, false});
+    ASSERT_TRUE(moved) << moved.error().to_string();
+    EXPECT_TRUE(moved->there) << moved->waiting_for;
+    EXPECT_FALSE(at("c").rests());
+    moved = move(all, {{"a", "b", "c"}, true, true});
+    ASSERT_TRUE(moved) << moved.error().to_string();
+    EXPECT_TRUE(moved->there) << moved->waiting_for;
+    EXPECT_TRUE(at("d").rests());
+    EXPECT_FALSE(at("c").rests());
+}
+
+// d alone was told of the new members, which was called off since; the others do not answer.
+TEST_F(BranchMoveTest, what_a_minority_tells_is_ordered_on_nobody) {
+    const Configuration never{3, {"a", "b", "d"}, {}};
+    safekeepers_.erase("d");
+    safekeepers_.emplace("d", std::make_unique<FakeSafekeeper>(directory_, "d", never));
+    for (const auto* name : {"a", "b", "c"}) at(name).goes();
+    auto all = quorum({"a", "b", "c", "d"});
+    EXPECT_FALSE(all.surely_in_force(all.positions(kBranch.project, kBranch.id)).has_value());
+    auto moved = move(all, {{"a", "b", "d"}, false, true});
+    ASSERT_TRUE(moved) << moved.error().to_string();
+    EXPECT_FALSE(moved->there);
+    at("a").comes();
+    at("b").comes();
+    EXPECT_TRUE(all.surely_in_force(all.positions(kBranch.project, kBranch.id)).has_value());
+}
+
 // A member of a former change that control does not ask any more.
 TEST_F(BranchMoveTest, a_name_that_is_not_known_is_one_that_does_not_answer) {
     const Configuration joint{2, {"a", "b", "c"}, {"a", "b", "gone"}};
     safekeepers_.erase("b");
     safekeepers_.emplace("b", std::make_unique<FakeSafekeeper>(directory_, "b", joint));
-    auto moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false});
+    auto moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false, true});
     ASSERT_TRUE(moved) << moved.error().to_string();
     EXPECT_FALSE(moved->there);  // one after the other
-    moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false});
+    moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false, true});
     ASSERT_TRUE(moved) << moved.error().to_string();
     EXPECT_TRUE(moved->there) << moved->waiting_for;
 }

@@ -1,10 +1,13 @@
 #include "control/computes/compute_quorum.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <thread>
 
 #include <libpq-fe.h>
+
+#include "election/standby_quorum.hpp"
 
 namespace bough::control {
 namespace {
@@ -75,7 +78,10 @@ Result<Lsn> require_quorum(const std::string& superuser, const std::filesystem::
     BOUGH_ASSIGN(auto now, setting_of_new_processes(superuser));
     BOUGH_ASSIGN(auto session, Session::open(superuser));
     // Also when the setting is there: a sender that has not read it yet may be left.
-    for (const auto& leaver : leavers) BOUGH_TRY(keep_away(session, leaver));
+    auto apart = election::named_once(compute::standbys_of(now), quorum.standbys);
+    for (const auto& leaver : leavers)
+        if (std::find(apart.begin(), apart.end(), leaver) == apart.end()) apart.push_back(leaver);
+    for (const auto& name : apart) BOUGH_TRY(keep_away(session, name));
     if (now != wanted) {
         BOUGH_TRY(compute::write_quorum(directory, quorum));
         BOUGH_TRY(session.value("select pg_reload_conf()"));

@@ -1,8 +1,8 @@
-#include "control/computes/standby_quorum.hpp"
+#include "election/standby_quorum.hpp"
 
 #include <gtest/gtest.h>
 
-namespace bough::control {
+namespace bough::election {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -65,5 +65,12 @@ TEST(StandbyQuorum, whichever_answer_are_a_quorum) {
     }
 }
 
+TEST(StandbyQuorum, whom_only_one_of_two_lists_names_must_not_stream_while_both_are_gone_by) {
+    EXPECT_EQ(named_once({"a", "b", "c"}, {"a", "b", "c", "d"}), Names{"d"});
+    EXPECT_EQ(named_once({"a", "b", "c", "d"}, {"a", "b", "d"}), Names{"c"});
+    EXPECT_EQ(named_once({"a", "b", "c"}, {"d", "b"}), (Names{"a", "c", "d"}));
+    EXPECT_TRUE(named_once({"a", "b"}, {"b", "a"}).empty());
+}
+
 }  // namespace
-}  // namespace bough::control
+}  // namespace bough::election
