@@ -24,6 +24,17 @@ const std::vector<DefectName>& defects() {
         {Defect::swallow_failed_persist, "swallow_failed_persist", 1},
         {Defect::ask_one_for_the_tip, "ask_one_for_the_tip", 1},
         {Defect::renumber_promise_on_restart, "renumber_promise_on_restart", 1},
+        {Defect::order_the_new_members_at_once, "order_the_new_members_at_once", 1},
+        {Defect::count_a_configuration_on_a_minority, "count_a_configuration_on_a_minority", 1},
+        {Defect::leave_the_compute_with_the_old_members, "leave_the_compute_with_the_old_members", 1},
+        {Defect::mix_settings_of_senders, "mix_settings_of_senders", 1},
+        {Defect::reuse_the_generation_of_a_change, "reuse_the_generation_of_a_change", 1},
+        {Defect::elect_by_the_catalog, "elect_by_the_catalog", 1},
+        {Defect::forget_configuration_on_restart, "forget_configuration_on_restart", 1},
+        {Defect::tell_no_generation, "tell_no_generation", 1},
+        {Defect::drop_what_the_pageserver_lacks, "drop_what_the_pageserver_lacks", 1},
+        {Defect::begin_anew_at_the_donors_end, "begin_anew_at_the_donors_end", 1},
+        {Defect::forget_promise_when_beginning_anew, "forget_promise_when_beginning_anew", 1},
     };
     return all;
 }

@@ -32,6 +32,17 @@ enum class Defect {
     swallow_failed_persist,           // what could not be written is taken for written
     ask_one_for_the_tip,              // "branch at the tip" asks a single safekeeper
     renumber_promise_on_restart,      // a restart forgets the promise
+    order_the_new_members_at_once,    // the new members alone count, without a joint configuration before
+    count_a_configuration_on_a_minority,    // one that has a configuration is enough for the next step
+    leave_the_compute_with_the_old_members,  // its commits never wait for both, nor for what was acknowledged before to be on both
+    mix_settings_of_senders,          // those whom only the old or only the new setting names stream while senders go by both
+    reuse_the_generation_of_a_change,        // the old members come back under the generation that the new ones had
+    elect_by_the_catalog,             // a launcher wins with the members that the catalog names, whatever voters tell
+    forget_configuration_on_restart,  // a restart forgets who counts
+    tell_no_generation,               // peers are not told which configuration a position is counted in
+    drop_what_the_pageserver_lacks,   // WAL goes as soon as it is committed
+    begin_anew_at_the_donors_end,     // a log that begins anew skips to the donor's end, instead of where that begins
+    forget_promise_when_beginning_anew,     // the control file that says that a log begins anew has no promise and no history
 };
 
 struct DefectName {
