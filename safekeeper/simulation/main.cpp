@@ -28,7 +28,7 @@ int catch_all_defects(std::uint64_t seeds, unsigned processes) {
 
 int main(int argc, char** argv) {
     CLI::App app{"Runs the consensus of launchers, safekeepers and computes in a simulated world with faults."};
-    Series series{.first_seed = 1, .seeds = 100000, .processes = std::max(1u, std::thread::hardware_concurrency()), .defect = Defect::none, .quiet = false};
+    Series series{.first_seed = 1, .seeds = 200000, .processes = std::max(1u, std::thread::hardware_concurrency()), .defect = Defect::none, .quiet = false};
     std::uint64_t replayed = 0;
     std::string defect_name;
     bool every_defect = false;

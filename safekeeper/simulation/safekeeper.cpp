@@ -566,7 +566,6 @@ void Safekeeper::drop_wal() {
 Safekeeper::Told Safekeeper::told_to_peers() const {
     auto position = core_->position();
     Told told{number_, position.last_term, position.counted_end(), position.commit_lsn, position.configuration.generation};
-    if (system_.defect == Defect::tell_no_generation) told.generation = 0;
     if (system_.defect == Defect::count_catch_up_in_its_old_term) told.end = position.log.end;
     return told;
 }
