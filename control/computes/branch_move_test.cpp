@@ -37,6 +37,10 @@ public:
         std::lock_guard lock(mutex_);
         return configuration_;
     }
+    void set_disk_full(bool full) {
+        std::lock_guard lock(mutex_);
+        disk_full_ = full;
+    }
     bool rests() {
         std::lock_guard lock(mutex_);
         return promised_ > 1;
@@ -50,6 +54,7 @@ private:
         if (request.path.ends_with("/begin")) {
             auto ordered = json::configuration_field(body).value();
             if (promised_ > 1) return http::error_response({ErrorCode::failed_precondition, "a later term is promised", {}});
+            if (disk_full_) return http::error_response({ErrorCode::unavailable, "the disk is full", {}});
             if (ordered.generation < configuration_.generation || (ordered.generation == configuration_.generation && ordered != configuration_))
                 return http::error_response({ErrorCode::failed_precondition, "not newer", {}});
             configuration_ = ordered;
@@ -66,6 +71,7 @@ private:
     std::mutex mutex_;
     Configuration configuration_;
     std::uint64_t promised_ = 1;
+    bool disk_full_ = false;
     std::unique_ptr<http::Server> server_;
 };
 
@@ -142,6 +148,26 @@ TEST_F(BranchMoveTest, a_called_off_change_that_was_in_force_does_not_come_back_
     at("b").comes();
     auto left = quorum({"b", "a", "c"});
     EXPECT_EQ(left.in_force(left.positions(kBranch.project, kBranch.id)).members, (std::vector<std::string>{"a", "b", "c"}));
+}
+
+// b was told of the new members, and d is not told that they shall not be after all: of a, b and d, who they were, these two are a majority.
+TEST_F(BranchMoveTest, a_called_off_change_that_was_in_force_is_not_left_while_its_new_members_could_still_win) {
+    const Configuration joint{2, {"a", "b", "c"}, {"a", "b", "d"}}, simple{3, {"a", "b", "d"}, {}};
+    for (const auto* name : {"a", "b", "c", "d"}) {
+        safekeepers_.erase(name);
+        safekeepers_.emplace(name, std::make_unique<FakeSafekeeper>(directory_, name, name == std::string("b") ? simple : joint));
+    }
+    auto all = quorum({"a", "b", "c", "d"});
+    at("b").goes();
+    at("d").set_disk_full(true);
+    EXPECT_FALSE(move(all, {{"a", "b", "c"}, true, true}));
+    at("d").set_disk_full(false);
+    auto moved = move(all, {{"a", "b", "c"}, true, true});
+    ASSERT_TRUE(moved) << moved.error().to_string();
+    EXPECT_TRUE(moved->there) << moved->waiting_for;
+    at("b").comes();
+    for (const auto* name : {"a", "c"}) at(name).goes();
+    EXPECT_FALSE(all.surely_in_force(all.positions(kBranch.project, kBranch.id)).has_value());
 }
 
 // The whole change may still be called off, when another branch of the project cannot follow: then c must come back, and could not in a term

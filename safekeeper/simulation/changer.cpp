@@ -98,7 +98,6 @@ void Changer::perform(const election::OrderConfiguration& step) {
     order.donors.clear();
     if (system_.defect == Defect::order_the_new_members_at_once && order.configuration.joint())
         order.configuration = {order.configuration.generation, order.configuration.next, {}};
-    if (system_.defect == Defect::reuse_the_generation_of_a_change && asked_for_.returning && !order.configuration.joint()) --order.configuration.generation;
     if (system_.world.traced()) launcher_.note("orders configuration " + bough::to_string(order.configuration));
     // Those who are on their way out hear of it too, if they can; they do not have to.
     auto all = everybody(order.configuration);

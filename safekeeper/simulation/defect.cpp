@@ -28,7 +28,6 @@ const std::vector<DefectName>& defects() {
         {Defect::count_a_configuration_on_a_minority, "count_a_configuration_on_a_minority", 1600},
         {Defect::leave_the_compute_with_the_old_members, "leave_the_compute_with_the_old_members", 1},
         {Defect::mix_settings_of_senders, "mix_settings_of_senders", 700},
-        {Defect::reuse_the_generation_of_a_change, "reuse_the_generation_of_a_change", 1},
         {Defect::elect_by_the_catalog, "elect_by_the_catalog", 1},
         {Defect::forget_configuration_on_restart, "forget_configuration_on_restart", 1},
         {Defect::drop_what_the_pageserver_lacks, "drop_what_the_pageserver_lacks", 1},

@@ -36,7 +36,6 @@ enum class Defect {
     count_a_configuration_on_a_minority,    // one that has a configuration is enough for the next step
     leave_the_compute_with_the_old_members, // its commits never wait for both, nor for what was acknowledged before to be on both
     mix_settings_of_senders,                // those whom only the old or only the new setting names stream while senders go by both
-    reuse_the_generation_of_a_change,       // the old members come back under the generation that the new ones had
     elect_by_the_catalog,                   // a launcher wins with the members that the catalog names, whatever voters tell
     forget_configuration_on_restart,        // a restart forgets who counts
     drop_what_the_pageserver_lacks,         // WAL goes as soon as it is committed

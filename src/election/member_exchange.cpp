@@ -131,10 +131,12 @@ ExchangeStep MemberExchange::leave_joint(const Participants& told) {
         // A flush position counts as Postgres counts it: it waits for the ends of records.
         if (in_term(told, name) && told.at(name).last_term == term_) ends.emplace(name, told.at(name).flush);
     if (quorum_end(configuration_, ends) < *reached_) return AwaitCommit{*reached_};
-    // Back to the members that were, when the change was called off: under another generation than the new ones had, since one that
-    // is away may have been told of those.
-    bool back = same_members(configuration_.members, goal_.members);
-    return order({configuration_.generation + (back ? 2 : 1), back ? configuration_.members : configuration_.next, {}}, Stage::simple);
+    // Back to the members that were, when the change was called off: some may have been told of the new ones alone, and be a majority of
+    // those with others that know of neither. So first both count once more, now on the way back, under a generation that the new ones did
+    // not have: whoever knows only of what was before can then win nothing.
+    if (same_members(configuration_.members, goal_.members))
+        return order({configuration_.generation + 2, configuration_.next, configuration_.members}, Stage::joint);
+    return order({configuration_.generation + 1, configuration_.next, {}}, Stage::simple);
 }
 
 ExchangeStep MemberExchange::arrive(const Participants& told) {

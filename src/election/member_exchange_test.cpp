@@ -80,7 +80,13 @@ TEST(MemberExchange, a_joint_configuration_is_seen_on_both_majorities_before_it_
 
 TEST(MemberExchange, goes_back_under_a_generation_that_the_change_cannot_have_used) {
     MemberExchange exchange(kTerm, kBegin, kBack, false);
-    EXPECT_EQ(text(exchange.next(all(kJoint), kJoint)), "order 7: a b c");
+    // Both count once more: b, if it was told of the new members, and d, if it is told of nothing more, are a majority of those.
+    EXPECT_EQ(text(exchange.next(all(kJoint), kJoint)), "order 7: a b d, then a b c");
+    exchange.ordered();
+    const Configuration return_joint{7, kNew.members, kOld.members};
+    EXPECT_EQ(text(exchange.next(all(return_joint), return_joint)), "order 8: a b c");
+    // So does an attempt that comes after one which ended in between.
+    EXPECT_EQ(text(MemberExchange(kTerm, kBegin, kBack, false).next(all(return_joint), return_joint)), "order 8: a b c");
     // Nobody who answers knows of the change, but b may.
     Participants told{{"a", in_term(kOld)}, {"c", in_term(kOld)}};
     MemberExchange unseen(kTerm, kBegin, kBack, false);
