@@ -42,6 +42,21 @@ def durable_write_ms(directory, files, writes=200):
     return statistics.median(took)
 
 
+def appended_ms(directory, files, appends, size=300):
+    """How long each of `appends` took: `size` bytes added to each of `files` files, one file after the other, each durable before the next."""
+    opened = [os.open(os.path.join(directory, f"appended.{number}"), os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600) for number in range(files)]
+    took = []
+    for _ in range(appends):
+        begin = time.monotonic()
+        for file in opened:
+            os.write(file, bytes(size))
+            os.fdatasync(file)
+        took.append(1000 * (time.monotonic() - begin))
+    for file in opened:
+        os.close(file)
+    return took
+
+
 def _wait_for(pipe, count):
     for _ in range(count):
         os.read(pipe, 1)

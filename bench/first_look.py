@@ -62,9 +62,9 @@ def measure_branches(report, label, system, count):
     report.row(f"branch create to first answer, {label}", "bough", "ms", first)
 
 
-def measure_stock_copies(report, label, stock, count):
+def measure_stock_copies(report, label, stock, count, strategies=("file_copy", "wal_log")):
     """What stock Postgres offers for a copy: CREATE DATABASE from a template."""
-    for strategy in ("file_copy", "wal_log"):
+    for strategy in strategies:
         times = []
         for number in range(count):
             with stock.connect("template1") as connection:

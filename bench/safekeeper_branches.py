@@ -2,7 +2,7 @@
 """What branches cost a safekeeper: idle ones in memory, files, threads and CPU, also while it starts; and some that are active at once.
 
 Idle branches are of the three kinds there are: never started, stopped (their compute was fenced), and left by a compute that died. The
-active ones all follow one stock server, so that its cost is not counted fifty times.
+active ones follow a stock server each, all of which commit through this safekeeper at once; only the safekeeper's cost is counted.
 
 Usage: safekeeper_branches.py [--idle N] [--active N] [--seconds N] [--directory D]
 """
@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -104,42 +105,62 @@ def measure_idle(options, directory, report):
 
 
 def measure_active(options, directory, report):
-    server = Postgres(directory / "pg").init()
+    """One server for each branch, as computes are: each commits through the safekeeper, one client each, all at once."""
+    template = Postgres(directory / "template").init()
+    end, last = template.end_of_log()
+    system_id = template.control()["Database system identifier"]
     safekeeper = Safekeeper(directory, "sk2", 2).start()
+    servers = [template.copy_to(directory / f"pg-{i}") for i in range(options.active)]
+    branches = [Branch("p1", f"active-{i}", end, last, system_id) for i in range(options.active)]
+    script = directory / "insert.sql"
+    script.write_text("insert into written values (repeat('x', 200));\n", encoding="utf-8")
     try:
-        branches = [server.branch(f"active-{i}") for i in range(options.active)]
-        for branch in branches:
+        for server, branch in zip(servers, branches):
             safekeeper.create(branch)
             elect([safekeeper], branch, server.source)
-        server.start("", f"-c max_wal_senders={options.active + 10} -c max_connections=200")
+            server.start("bough_sk2", "-c shared_buffers=4MB -c autovacuum=off -c max_connections=10 -c wal_keep_size=64MB")
         wait_until(lambda: all(safekeeper.position(b)["streaming"] for b in branches), 120, "all to stream")
+        for server in servers:
+            with server.connect() as connection:
+                connection.execute("create table written (filler text)")
+        transactions = [0] * options.active
+
+        def write(number):
+            shown = servers[number].run("pgbench", "-n", "-c", "1", "-T", str(options.seconds), "-f", str(script)).stdout
+            transactions[number] = int(re.search(r"transactions actually processed: (\d+)", shown).group(1))
+
         before = Cost(safekeeper.process.pid)
         began = time.monotonic()
-        clients = [threading.Thread(target=server.run, args=("pgbench", "-i", "-s", "1", "-q"))]
+        clients = [threading.Thread(target=write, args=(number,)) for number in range(options.active)]
         for client in clients:
             client.start()
         for client in clients:
             client.join()
-        with server.connect() as connection:
-            end = lsn(connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0])
-        wait_until(lambda: all(lsn(safekeeper.position(b)["commit_lsn"]) >= end for b in branches), 300, "all to have it")
         took = time.monotonic() - began
         after = Cost(safekeeper.process.pid)
-        megabytes = (end - branches[0].start) * options.active / 1e6
+        for number, (server, branch) in enumerate(zip(servers, branches)):
+            with server.connect() as connection:
+                rows, flushed = connection.execute("select count(*), pg_current_wal_flush_lsn()::text from written").fetchone()
+            if not rows == transactions[number] > 0:
+                raise RuntimeError(f"branch {number}: {transactions[number]} transactions, {rows} rows")
+            wait_until(lambda b=branch, f=flushed: lsn(safekeeper.position(b)["commit_lsn"]) >= lsn(f), 60, "the last commit")
+        total, fewest, most = sum(transactions), min(transactions), max(transactions)
         print(f"{options.active:5} active branches:      {after}")
-        print(f"  took {megabytes:.0f} MB of WAL in {took:.1f} s: {megabytes / took:.0f} MB/s, {after.cpu - before.cpu:.1f} s of CPU")
-        report["active"] = {"branches": options.active, "megabytes": megabytes, "seconds": took, "cpu_seconds": after.cpu - before.cpu,
-                            "files": after.files, "threads": after.threads, "bytes": after.anonymous}
+        print(f"  {total / took:.0f} commits a second in all, of a branch {fewest / took:.0f} to {most / took:.0f}; "
+              f"{(after.cpu - before.cpu) / total * 1e6:.0f} us of the safekeeper's CPU a commit")
+        report["active"] = {"branches": options.active, "commits": total, "seconds": took, "cpu_seconds": after.cpu - before.cpu,
+                            "fewest": fewest, "most": most, "files": after.files, "threads": after.threads, "bytes": after.anonymous}
     finally:
         safekeeper.kill()
-        server.stop("immediate")
+        for server in servers:
+            server.stop("immediate")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--idle", type=int, default=2000)
     parser.add_argument("--active", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=10, help="how long the CPU of idle branches is watched")
+    parser.add_argument("--seconds", type=int, default=10, help="how long idle branches are watched, and active ones write")
     parser.add_argument("--directory", help="on the disk to measure (default: a temporary one)")
     options = parser.parse_args()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="bough-bench-", dir=options.directory))

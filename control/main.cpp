@@ -66,9 +66,10 @@ Result<std::string> api_key(const std::string& path) {
 }
 
 // Waits for SIGTERM or SIGINT; in between, watches the computes.
-void run_until_signalled(Computes& computes, Branching& branching, const sigset_t& signals) {
+void run_until_signalled(Catalog& catalog, Computes& computes, Branching& branching, const sigset_t& signals) {
     for (;;) {
         branching.recover();
+        if (const auto flushed = catalog.flush(); !flushed) spdlog::warn("{}", flushed.error().message);
         computes.reconcile();
         timespec pause{1, 0};
         if (::sigtimedwait(&signals, nullptr, &pause) > 0) return;
@@ -127,7 +128,7 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     spdlog::info("control serves the API on {}", options.api);
     notify_ready();
     membership.start();
-    run_until_signalled(computes, branching, signals);
+    run_until_signalled(*catalog, computes, branching, signals);
     notify_stopping();
     membership.stop();
     spdlog::info("control is stopping");

@@ -2,6 +2,7 @@
 
 #include "overlay.h"
 
+#include "back_pressure.h"
 #include "base_block.h"
 #include "fetch.h"
 #include "local_file.h"
@@ -71,8 +72,10 @@ static void
 overlay_extend(SMgrRelation relation, ForkNumber fork, BlockNumber block, char *page, bool skip_fsync)
 {
 	const BoughManifestEntry *entry = entry_with_file(relation, fork);
-	LWLock	   *lock = entry == NULL ? NULL : bough_base_block_begin_write(entry, block);
+	LWLock	   *lock;
 
+	bough_back_pressure();
+	lock = entry == NULL ? NULL : bough_base_block_begin_write(entry, block);
 	mdextend(relation, fork, block, page, skip_fsync);
 	bough_base_block_end_write(lock, entry, block);
 }
@@ -81,8 +84,10 @@ static void
 overlay_write(SMgrRelation relation, ForkNumber fork, BlockNumber block, char *page, bool skip_fsync)
 {
 	const BoughManifestEntry *entry = entry_with_file(relation, fork);
-	LWLock	   *lock = entry == NULL ? NULL : bough_base_block_begin_write(entry, block);
+	LWLock	   *lock;
 
+	bough_back_pressure();
+	lock = entry == NULL ? NULL : bough_base_block_begin_write(entry, block);
 	mdwrite(relation, fork, block, page, skip_fsync);
 	bough_base_block_end_write(lock, entry, block);
 }
@@ -104,6 +109,7 @@ overlay_read(SMgrRelation relation, ForkNumber fork, BlockNumber block, char *pa
 	const BoughManifestEntry *entry = entry_with_file(relation, fork);
 	BoughPass  *pass;
 
+	bough_back_pressure();
 	if (entry == NULL || block >= entry->blocks || bough_presence_is_complete(entry))
 	{
 		mdread(relation, fork, block, page);

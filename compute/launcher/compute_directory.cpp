@@ -79,6 +79,7 @@ Result<std::string> altered_settings(const std::filesystem::path& directory) {
 }
 
 Result<void> remove_directory(const std::filesystem::path& directory) {
+    if (!std::filesystem::exists(directory)) return {};
     if (const auto altered = altered_settings(directory)) BOUGH_TRY(files::write_atomically(kept_settings(directory), *altered));
     return files::remove_tree(directory);
 }

@@ -1,7 +1,5 @@
 #include "control/branching/branching.hpp"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -30,9 +28,26 @@ Result<void> check_sql_name(const std::string& name, const std::string& what) {
 
 bool sql_port_is_free(std::uint16_t port) { return check_sql_port(port).has_value(); }
 
-bool gone(const Result<void>& result) { return result || result.error().code == ErrorCode::not_found; }
+bool gone(const Error& error) { return error.code == ErrorCode::not_found; }
+bool gone(const Result<void>& result) { return result || gone(result.error()); }
+
+std::string label(const ProjectRow& row) { return "project " + row.id.str() + " (" + row.name + ")"; }
+std::string label(const BranchRow& row) {
+    return "project " + row.project.str() + " branch " + row.id.str() + " (" + row.name + ")";
+}
+std::string label(const SnapshotRow& row) {
+    return "project " + row.project.str() + " snapshot " + row.id.str() + " (" + row.name + ")";
+}
 
 }  // namespace
+
+template <class Row>
+Error Branching::erase_later(ById<Row> ToErase::*rows, const Row& row, const Error& why) {
+    spdlog::warn("{}: could not be erased, which is tried again: {}", label(row), why.message);
+    const std::lock_guard lock(to_erase_mutex_);
+    (to_erase_.*rows).insert_or_assign(row.id, row);
+    return {why.code, why.message, "it is tried again until it can be deleted"};
+}
 
 Result<ProjectRow> Branching::create_project(const NewProject& wanted) {
     BOUGH_TRY(check_name(wanted.name, "project"));
@@ -55,7 +70,7 @@ Result<ProjectRow> Branching::create_project(const NewProject& wanted) {
                      "name another with --safekeeper"};
     BOUGH_TRY(catalog_.add(project));
     auto undo = [&](const Error& error) {
-        if (auto undone = erase_project(project); !undone) erase_later(project, undone.error());
+        if (auto undone = erase_project(project); !undone) erase_later(&ToErase::projects, project, undone.error());
         return error;
     };
     auto start = pageserver_.create_project(project.id, project.default_branch, project.system_id);
@@ -84,7 +99,7 @@ Result<void> Branching::delete_project(const std::string& id_or_name) {
         row.state = RowState::deleting;
         return {};
     }));
-    if (auto erased = erase_project(project); !erased) return erase_later(project, erased.error());
+    if (auto erased = erase_project(project); !erased) return erase_later(&ToErase::projects, project, erased.error());
     spdlog::info("project {} ({}): deleted", project.id.str(), project.name);
     return {};
 }
@@ -213,11 +228,15 @@ Result<BranchRow> Branching::create_branch(const ProjectRow& project, const std:
     BOUGH_ASSIGN(auto branch, catalog_.add(row, first_sql_port_, sql_port_is_free));
     auto created = pageserver_.create_branch(project.id, branch.id, parent.id, position);
     if (!created) {
-        if (auto undone = erase_branch(branch, true); !undone) erase_later(branch, undone.error());
+        // Says so before it is undone: one that is `creating` when the process ends may be finished by the next.
+        const auto deleting = catalog_.begin_deletion(branch);
+        branch.state = RowState::deleting;
+        const auto undone = deleting ? erase_branch(branch, true) : Result<void>(deleting.error());
+        if (!undone) erase_later(&ToErase::branches, branch, undone.error());
         return created.error();
     }
     branch.state = RowState::ready;
-    BOUGH_TRY(catalog_.put(branch));
+    BOUGH_TRY(catalog_.put_later(branch));
     spdlog::info("project {} branch {} ({}): created from {} at {}", project.id.str(), branch.name, branch.id.str(), parent.name,
                  branch.lsn.to_string());
     return branch;
@@ -233,7 +252,7 @@ Result<void> Branching::delete_branch(const BranchRow& branch) {
     BOUGH_ASSIGN(auto row, catalog_.begin_deletion(branch));
     auto erased = computes_.stop(row);
     if (erased) erased = erase_branch(row, true);
-    if (!erased) return erase_later(row, erased.error());
+    if (!erased) return erase_later(&ToErase::branches, row, erased.error());
     spdlog::info("project {} branch {} ({}): deleted", row.project.str(), row.name, row.id.str());
     return {};
 }
@@ -250,7 +269,7 @@ Result<SnapshotRow> Branching::create_snapshot(const ProjectRow& project, const 
     BOUGH_TRY(catalog_.add(row));
     auto created = pageserver_.create_snapshot(project.id, row.id, branch.id, at);
     if (!created) {
-        if (auto undone = erase_snapshot(row); !undone) erase_later(row, undone.error());
+        if (auto undone = erase_snapshot(row); !undone) erase_later(&ToErase::snapshots, row, undone.error());
         return created.error();
     }
     row.state = RowState::ready;
@@ -266,7 +285,7 @@ Result<void> Branching::delete_snapshot(const SnapshotRow& snapshot) {
         row.state = RowState::deleting;
         BOUGH_TRY(catalog_.put(row));
     }
-    if (auto erased = erase_snapshot(snapshot); !erased) return erase_later(snapshot, erased.error());
+    if (auto erased = erase_snapshot(snapshot); !erased) return erase_later(&ToErase::snapshots, snapshot, erased.error());
     return {};
 }
 
@@ -274,6 +293,13 @@ Result<void> Branching::erase_snapshot(const SnapshotRow& snapshot) {
     auto deleted = pageserver_.delete_snapshot(snapshot.project, snapshot.id);
     if (!gone(deleted)) return deleted;
     return catalog_.remove(snapshot);
+}
+
+Result<void> Branching::finish_creation(BranchRow branch) {
+    const auto created = pageserver_.branch(branch.project, branch.id);
+    if (!created) return gone(created.error()) ? erase_branch(branch, true) : created.error();
+    branch.state = RowState::ready;
+    return catalog_.put(branch);
 }
 
 Result<void> Branching::erase_branch(const BranchRow& branch, bool in_pageserver) {
@@ -310,34 +336,11 @@ Branching::Branching(Catalog& catalog, PageserverClient& pageserver, Safekeepers
       computes_(computes),
       first_sql_port_(first_sql_port) {
     for (const auto& branch : catalog_.branches())
-        if (branch.state != RowState::ready) to_erase_.branches.push_back(branch);
+        if (branch.state != RowState::ready) to_erase_.branches.emplace(branch.id, branch);
     for (const auto& project : catalog_.projects())
-        if (project.state != RowState::ready) to_erase_.projects.push_back(project);
+        if (project.state != RowState::ready) to_erase_.projects.emplace(project.id, project);
     for (const auto& snapshot : catalog_.snapshots())
-        if (snapshot.state != RowState::ready) to_erase_.snapshots.push_back(snapshot);
-}
-
-Error Branching::erase_later(const ProjectRow& project, const Error& why) {
-    spdlog::warn("project {} ({}): could not be erased, which is tried again: {}", project.id.str(), project.name, why.message);
-    const std::lock_guard lock(to_erase_mutex_);
-    to_erase_.projects.push_back(project);
-    return why;
-}
-
-Error Branching::erase_later(const BranchRow& branch, const Error& why) {
-    spdlog::warn("project {} branch {} ({}): could not be erased, which is tried again: {}", branch.project.str(), branch.name,
-                 branch.id.str(), why.message);
-    const std::lock_guard lock(to_erase_mutex_);
-    to_erase_.branches.push_back(branch);
-    return why;
-}
-
-Error Branching::erase_later(const SnapshotRow& snapshot, const Error& why) {
-    spdlog::warn("project {} snapshot {} ({}): could not be erased, which is tried again: {}", snapshot.project.str(),
-                 snapshot.name, snapshot.id.str(), why.message);
-    const std::lock_guard lock(to_erase_mutex_);
-    to_erase_.snapshots.push_back(snapshot);
-    return why;
+        if (snapshot.state != RowState::ready) to_erase_.snapshots.emplace(snapshot.id, snapshot);
 }
 
 void Branching::recover() {
@@ -347,26 +350,30 @@ void Branching::recover() {
         rest = std::exchange(to_erase_, {});
     }
     // One that fails waits for the next call and does not keep the others waiting.
-    auto finished = [](const char* what, const std::string& id, const Result<void>& erased) {
+    const auto finished = [](const auto& row, const Result<void>& erased) {
         if (erased)
-            spdlog::info("{} {}: finished what was interrupted", what, id);
+            spdlog::info("{}: finished what was interrupted", label(row));
         else
-            spdlog::debug("{} {}: cannot finish what was interrupted yet: {}", what, id, erased.error().message);
+            spdlog::debug("{}: cannot finish what was interrupted yet: {}", label(row), erased.error().message);
         return erased.has_value();
     };
-    std::erase_if(rest.snapshots, [&](const SnapshotRow& row) {
-        return !catalog_.snapshot(row.project, row.id.str()) || finished("snapshot", row.id.str(), erase_snapshot(row));
+    std::erase_if(rest.snapshots, [&](const auto& entry) {
+        const SnapshotRow& row = entry.second;
+        return !catalog_.snapshot(row.project, row.id.str()) || finished(row, erase_snapshot(row));
     });
-    std::erase_if(rest.branches, [&](const BranchRow& row) {
-        return !catalog_.branch(row.project, row.id.str()) || finished("branch", row.id.str(), erase_branch(row, true));
+    std::erase_if(rest.branches, [&](const auto& entry) {
+        const BranchRow& row = entry.second;
+        if (!catalog_.branch(row.project, row.id.str())) return true;
+        return finished(row, row.state == RowState::creating ? finish_creation(row) : erase_branch(row, true));
     });
-    std::erase_if(rest.projects, [&](const ProjectRow& row) {
-        return !catalog_.project(row.id.str()) || finished("project", row.id.str(), erase_project(row));
+    std::erase_if(rest.projects, [&](const auto& entry) {
+        const ProjectRow& row = entry.second;
+        return !catalog_.project(row.id.str()) || finished(row, erase_project(row));
     });
     const std::lock_guard lock(to_erase_mutex_);
-    std::ranges::move(rest.snapshots, std::back_inserter(to_erase_.snapshots));
-    std::ranges::move(rest.branches, std::back_inserter(to_erase_.branches));
-    std::ranges::move(rest.projects, std::back_inserter(to_erase_.projects));
+    to_erase_.snapshots.merge(rest.snapshots);
+    to_erase_.branches.merge(rest.branches);
+    to_erase_.projects.merge(rest.projects);
 }
 
 }  // namespace bough::control

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "control/catalog/catalog.hpp"
 #include "control/computes/computes.hpp"
@@ -63,11 +64,19 @@ private:
     Result<Tip> tip_of(const BranchRow& branch);
     Result<void> erase_branch(const BranchRow& branch, bool in_pageserver);
     Result<void> erase_project(const ProjectRow& project);
+    // Of one that was `creating` when a process ended. It may have been acknowledged: it is there if the pageserver has it.
+    Result<void> finish_creation(BranchRow branch);
     Result<void> erase_snapshot(const SnapshotRow& snapshot);
-    // It could not be erased for the reason that is returned: recover() goes on.
-    Error erase_later(const ProjectRow& project, const Error& why);
-    Error erase_later(const BranchRow& branch, const Error& why);
-    Error erase_later(const SnapshotRow& snapshot, const Error& why);
+    template <class Row>
+    using ById = std::map<decltype(Row::id), Row>;
+    struct ToErase {
+        ById<ProjectRow> projects;
+        ById<BranchRow> branches;
+        ById<SnapshotRow> snapshots;
+    };
+    // It could not be erased for the reason that is returned, with the hint that it will be: recover() goes on.
+    template <class Row>
+    Error erase_later(ById<Row> ToErase::*rows, const Row& row, const Error& why);
     // A place in the branch's history that a row knows: safekeepers may have forgotten it.
     std::optional<Position> known_position(const BranchRow& branch, Lsn lsn) const;
 
@@ -79,11 +88,6 @@ private:
     Computes& computes_;
     std::uint16_t first_sql_port_;
     std::mutex restore_windows_;  // held while one is changed in catalog and pageserver
-    struct ToErase {
-        std::vector<BranchRow> branches;
-        std::vector<ProjectRow> projects;
-        std::vector<SnapshotRow> snapshots;
-    };
     std::mutex to_erase_mutex_;
     ToErase to_erase_;  // under it
 };

@@ -1,11 +1,14 @@
 #include "control/catalog/catalog.hpp"
 
 #include <rocksdb/db.h>
+#include <spdlog/spdlog.h>
 #include <boost/json/serialize.hpp>
 
 #include "bough/check.hpp"
 #include "files/files.hpp"
 #include "json/fields.hpp"
+#include "rocksdb_log/row_logs.hpp"
+#include "rocksdb_log/silent_log.hpp"
 
 namespace bough::control {
 namespace {
@@ -40,18 +43,49 @@ Error store_error(const std::string& what, const rocksdb::Status& status) {
     return {status.IsCorruption() ? ErrorCode::corrupt : ErrorCode::io, "catalog: " + what + ": " + status.ToString(), {}};
 }
 
-}  // namespace
-
-Catalog::Catalog() = default;
-Catalog::~Catalog() = default;
-
-Result<std::unique_ptr<Catalog>> Catalog::open(const std::filesystem::path& directory) {
-    BOUGH_TRY(files::make_directories(directory));
+rocksdb::Options database_options() {
     rocksdb::Options options;
-    options.create_if_missing = true;
     options.paranoid_checks = true;
     options.keep_log_file_num = 2;
     options.write_buffer_size = 4 << 20;
+    // A log ends at the first record that is not right; check_logs sees to it that no row which was synced lies behind that.
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    options.recycle_log_file_num = 0;
+    return options;
+}
+
+// Of a catalog that is not open.
+Result<void> check_logs(const std::filesystem::path& directory) {
+    return rocksdb_log::check_row_logs(directory, rocksdb::kDefaultColumnFamilyName, [&](rocksdb::WalFilter& replay) -> Result<void> {
+        auto options = database_options();
+        options.info_log = rocksdb_log::silent_log();
+        options.wal_filter = &replay;
+        rocksdb::DB* db = nullptr;
+        const auto status = rocksdb::DB::OpenForReadOnly(options, directory.string(), &db);
+        const std::unique_ptr<rocksdb::DB> opened(db);
+        if (!status.ok()) return store_error("cannot read " + directory.string(), status);
+        return {};
+    });
+}
+
+}  // namespace
+
+Catalog::Catalog() = default;
+
+Catalog::~Catalog() {
+    if (db_ == nullptr) return;
+    if (const auto flushed = flush(); !flushed) spdlog::warn("{}", flushed.error().message);
+    // Into a file under checksums: damage to the last row of a log could not be told from a row that was not finished.
+    const auto status = db_->Flush({});
+    if (!status.ok()) spdlog::warn("{}", store_error("cannot flush", status).message);
+}
+
+Result<std::unique_ptr<Catalog>> Catalog::open(const std::filesystem::path& directory) {
+    BOUGH_TRY(files::make_directories(directory));
+    if (const auto logs = check_logs(directory); !logs)
+        return logs.error().within("cannot open the catalog \"" + directory.string() + "\"");
+    auto options = database_options();
+    options.create_if_missing = true;
     rocksdb::DB* db = nullptr;
     auto status = rocksdb::DB::Open(options, directory.string(), &db);
     if (!status.ok()) return store_error("cannot open " + directory.string(), status);
@@ -122,19 +156,36 @@ void Catalog::unindex(const BranchRow& row) {
 }
 
 Result<void> Catalog::write(const std::string& key, const std::string& value) {
-    rocksdb::WriteOptions durable;
-    durable.sync = true;
-    auto status = db_->Put(durable, key, value);
-    if (!status.ok()) return store_error("cannot write", status);
-    return {};
+    auto changes = what_waits();
+    changes.Put(key, value);
+    return commit(changes);
 }
 
 Result<void> Catalog::erase(const std::string& key) {
+    auto changes = what_waits();
+    changes.Delete(key);
+    return commit(changes);
+}
+
+rocksdb::WriteBatch Catalog::what_waits() const {
+    rocksdb::WriteBatch changes;
+    for (const auto& [key, value] : later_) changes.Put(key, value);
+    return changes;
+}
+
+Result<void> Catalog::commit(rocksdb::WriteBatch& changes) {
     rocksdb::WriteOptions durable;
     durable.sync = true;
-    auto status = db_->Delete(durable, key);
-    if (!status.ok()) return store_error("cannot delete", status);
+    if (const auto status = db_->Write(durable, &changes); !status.ok()) return store_error("cannot write", status);
+    later_.clear();
     return {};
+}
+
+Result<void> Catalog::flush() {
+    const std::lock_guard lock(mutex_);
+    if (later_.empty()) return {};
+    auto changes = what_waits();
+    return commit(changes);
 }
 
 std::vector<ProjectRow> Catalog::projects() const {
@@ -271,13 +322,20 @@ Result<BranchRow> Catalog::add(BranchRow row, std::uint16_t first_port, const Po
     return row;
 }
 
-Result<void> Catalog::put(const BranchRow& row) {
+Result<void> Catalog::put(const BranchRow& row) { return put(row, false); }
+Result<void> Catalog::put_later(const BranchRow& row) { return put(row, true); }
+
+Result<void> Catalog::put(const BranchRow& row, bool later) {
     std::lock_guard lock(mutex_);
     auto found = branches_.find({row.project, row.id});
     if (found == branches_.end()) return Error{ErrorCode::not_found, "branch \"" + row.name + "\" was deleted", {}};
     if (found->second.state == RowState::deleting && row.state != RowState::deleting)
         return Error{ErrorCode::failed_precondition, "branch \"" + row.name + "\" is being deleted", {}};
-    BOUGH_TRY(write(key_of(row), boost::json::serialize(to_json(row))));
+    auto value = boost::json::serialize(to_json(row));
+    if (later)
+        later_.insert_or_assign(key_of(row), std::move(value));
+    else
+        BOUGH_TRY(write(key_of(row), value));
     unindex(found->second);
     found->second = row;
     index(row);

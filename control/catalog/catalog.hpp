@@ -12,11 +12,12 @@
 
 namespace rocksdb {
 class DB;
+class WriteBatch;
 }
 
 namespace bough::control {
 
-// Owns its RocksDB (log on: every change is fsynced before the call returns) and a copy of all rows in memory.
+// Owns its RocksDB (log on: every change but put_later is fsynced before the call returns) and a copy of all rows in memory.
 // Thread-safe. Rows are handed out as copies.
 class Catalog {
 public:
@@ -44,6 +45,8 @@ public:
     Result<BranchRow> add(BranchRow row, std::uint16_t first_port, const PortCheck& free);
     // not_found, failed_precondition: the row was deleted meanwhile, or is being deleted and `row` would undo that.
     Result<void> put(const BranchRow& row);
+    // The same, durable only with the next change or flush(): for what is found out again after a crash.
+    Result<void> put_later(const BranchRow& row);
     // Turns the row into `deleting`, from which there is no way back. failed_precondition while it has children or
     // snapshots.
     Result<BranchRow> begin_deletion(const BranchRow& row);
@@ -69,6 +72,9 @@ public:
     Result<void> put(const SnapshotRow& row);
     Result<void> remove(const SnapshotRow& row);
 
+    // What was put for later is durable on return.
+    Result<void> flush();
+
 private:
     Catalog();
     Result<void> load();
@@ -77,6 +83,10 @@ private:
     void unindex(const BranchRow& row);
     Result<void> write(const std::string& key, const std::string& value);
     Result<void> erase(const std::string& key);
+    // A change begins with what put_later left, and what comes after it in the batch prevails.
+    rocksdb::WriteBatch what_waits() const;
+    Result<void> commit(rocksdb::WriteBatch& changes);
+    Result<void> put(const BranchRow& row, bool later);
 
     std::unique_ptr<rocksdb::DB> db_;
     mutable std::mutex mutex_;
@@ -88,6 +98,9 @@ private:
     std::map<std::pair<ProjectId, SnapshotId>, SnapshotRow> snapshots_;
     // So that one branch more costs the same whatever there are already.
     std::map<std::pair<ProjectId, std::string>, BranchId> branch_names_;
+    // Of put_later, by key. Not written to the log without being synced: two records that become durable in either order could not
+    // be told from damage (rocksdb_log/row_logs.hpp).
+    std::map<std::string, std::string> later_;
     std::vector<bool> ports_taken_ = std::vector<bool>(65536);
 };
 

@@ -15,7 +15,8 @@
 namespace bough::control {
 
 // A row is written as `creating` before anything is made elsewhere and as `deleting` before anything is taken away, so that
-// after a crash nothing is half there: the first is undone at the next start, the second is finished.
+// after a crash nothing is half there: the second is finished at the next start; so is a branch of the first if the pageserver has it, and
+// all else of the first is undone.
 enum class RowState { creating, ready, deleting };
 
 // Who keeps the WAL of a project's branches, by name, and towards whom that is being changed. Each branch's safekeepers hold the

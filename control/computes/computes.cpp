@@ -242,7 +242,10 @@ Result<void> Computes::stop(const BranchRow& branch) {
 
 Result<void> Computes::stop_locked(Compute& compute, const BranchRow& branch) {
     auto seen = compute.view();
-    if (seen.state != ComputeState::running) return {};
+    if (seen.state != ComputeState::running) {
+        remove_directory(branch);  // what one that died, or did not start, has left
+        return {};
+    }
     compute.set(ComputeState::stopping);
     // A fast shutdown lets walsenders hand everything, the shutdown checkpoint too, to the safekeepers before it ends.
     compute::stop_postmaster(seen.pid, compute::Shutdown::fast, options_.stop_timeout);
@@ -261,7 +264,9 @@ Result<void> Computes::stop_locked(Compute& compute, const BranchRow& branch) {
 }
 
 void Computes::remove_directory(const BranchRow& branch) {
-    if (auto removed = compute::remove_directory(directory_of(branch)); !removed)
+    auto directory = directory_of(branch);
+    if (compute::running_postmaster(directory)) return;
+    if (auto removed = compute::remove_directory(directory); !removed)
         spdlog::warn("{}: what its compute had on disk is left: {}", label(branch), removed.error().message);
 }
 
@@ -275,8 +280,7 @@ void Computes::adopt() {
     for (const auto& branch : catalog_.branches()) {
         auto directory = directory_of(branch);
         auto pid = compute::running_postmaster(directory);
-        if (!pid && !branch.compute_wanted && std::filesystem::exists(directory))
-            remove_directory(branch);  // it was being stopped
+        if (!pid && !branch.compute_wanted) remove_directory(branch);  // it was being stopped
         if (!pid) continue;
         auto record = read_launch_record(directory);
         if (!branch.compute_wanted || !record) {
@@ -431,6 +435,7 @@ bool Computes::yield_to_another(Compute& compute, const BranchRow& branch, const
     auto row = branch;
     row.compute_wanted = false;  // else the two would take it from each other for ever
     if (auto put = catalog_.put(row); !put) spdlog::warn("{}: {}", label(branch), put.error().message);
+    remove_directory(branch);
     return true;
 }
 

@@ -84,7 +84,7 @@ private:
     Result<void> start_locked(Compute& compute, const BranchRow& branch);
     Result<void> launch(Compute& compute, const BranchRow& branch);
     Result<void> stop_locked(Compute& compute, const BranchRow& branch);
-    // Of a compute that does not run.
+    // Nothing happens while its server runs.
     void remove_directory(const BranchRow& branch);
     Result<void> make_owner(const BranchRow& branch, const compute::Settings& settings);
     void reconcile_branch(const BranchRow& branch, const std::string& pageserver_boot_id);

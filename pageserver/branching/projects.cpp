@@ -102,21 +102,26 @@ std::size_t Projects::close_idle(std::chrono::steady_clock::time_point last_use)
         all.assign(slots_.begin(), slots_.end());
     }
     std::size_t closed = 0;
-    for (const auto& [id, slot] : all) {
-        // While this is held nobody is handed the project.
-        const std::unique_lock opening(slot->opening, std::try_to_lock);
-        if (!opening || slot->project == nullptr || slot->last_use > last_use) continue;
-        if (Project::held_elsewhere(slot->project)) continue;
-        // What could not be flushed would have to be read from the safekeepers again.
-        if (const auto flushed = slot->project->store().flush(); !flushed) {
-            spdlog::error("project {}: {}", id.str(), flushed.error().to_string());
-            continue;
-        }
-        slot->project.reset();
-        ++closed;
-        spdlog::info("project {}: closed, since nobody uses it", id.str());
-    }
+    for (const auto& [id, slot] : all) closed += close_idle(id, *slot, last_use) ? 1 : 0;
     return closed;
+}
+
+void Projects::close_unused(const ProjectId& id) {
+    if (const auto found = slot(id)) close_idle(id, **found, {});
+}
+
+bool Projects::close_idle(const ProjectId& id, Slot& slot, std::chrono::steady_clock::time_point last_use) {
+    // While this is held nobody is handed the project.
+    const std::unique_lock opening(slot.opening, std::try_to_lock);
+    if (!opening || slot.project == nullptr || slot.last_use > last_use || Project::held_elsewhere(slot.project)) return false;
+    // What could not be flushed would have to be read from the safekeepers again.
+    if (const auto flushed = slot.project->store().flush(); !flushed) {
+        spdlog::error("project {}: {}", id.str(), flushed.error().to_string());
+        return false;
+    }
+    slot.project.reset();
+    spdlog::info("project {}: closed, since nobody uses it", id.str());
+    return true;
 }
 
 std::shared_ptr<Project> Projects::project_if_open(const ProjectId& id) const {

@@ -41,6 +41,8 @@ public:
     std::vector<std::shared_ptr<Project>> opened() const;
     // Closes those that were asked for last at or before `last_use` and that nobody holds; how many that were.
     std::size_t close_idle(std::chrono::steady_clock::time_point last_use);
+    // This one, if nobody has asked for it since the start.
+    void close_unused(const ProjectId& id);
 
     // `fill` makes the content of the directory it is given; the project then appears as a whole. already_exists. While somebody
     // still holds a branch of a removed project, its name cannot be used again (io).
@@ -63,6 +65,8 @@ private:
     std::filesystem::path directory_of(const ProjectId& id) const;
     std::filesystem::path scratch_directory(const ProjectId& id) const;
     Result<std::shared_ptr<Slot>> slot(const ProjectId& id) const;
+    // Whether it was closed.
+    static bool close_idle(const ProjectId& id, Slot& slot, std::chrono::steady_clock::time_point last_use);
     Result<std::shared_ptr<Project>> open_project(const ProjectId& id, bool used);
     void flush_in_background(const std::stop_token& stop);
 

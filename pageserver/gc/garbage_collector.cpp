@@ -48,7 +48,7 @@ void GarbageCollector::run(const std::stop_token& stop) {
                 if (stop.stop_requested()) return;
                 if (const auto project = projects_.look_at(id)) visit(**project, true);
                 // Those nobody has used since the start, which are most of them, are not left open until the round is over.
-                projects_.close_idle({});
+                projects_.close_unused(id);
             }
             continue;
         }

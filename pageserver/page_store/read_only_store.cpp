@@ -1,26 +1,16 @@
 #include "pageserver/page_store/read_only_store.hpp"
 
-#include <cstdarg>
-
 #include <rocksdb/table.h>
 
 #include "pageserver/page_store/store_names.hpp"
+#include "rocksdb_log/row_logs.hpp"
+#include "rocksdb_log/silent_log.hpp"
 
 namespace bough::pageserver {
-namespace {
-
-// RocksDB's own log would be written into the store's directory.
-class Silent final : public rocksdb::Logger {
-public:
-    using rocksdb::Logger::Logv;
-    void Logv(const char*, va_list) override {}
-};
-
-}  // namespace
 
 rocksdb::DBOptions reading_options() {
     rocksdb::DBOptions options = database_options({}, rocksdb::Env::Default(), nullptr, nullptr);
-    options.info_log = std::make_shared<Silent>();
+    options.info_log = rocksdb_log::silent_log();
     options.max_open_files = 20;
     return options;
 }
@@ -54,6 +44,15 @@ Result<std::unique_ptr<ReadOnlyStore>> ReadOnlyStore::open(const std::filesystem
 ReadOnlyStore::~ReadOnlyStore() {
     families_.clear();
     if (db_ != nullptr) db_->Close().PermitUncheckedError();
+}
+
+Result<void> check_row_logs(const std::filesystem::path& directory) {
+    auto checked = rocksdb_log::check_row_logs(directory, kMetadataFamily, [&](rocksdb::WalFilter& replay) -> Result<void> {
+        BOUGH_TRY(ReadOnlyStore::open(directory, &replay));
+        return {};
+    });
+    if (!checked && checked.error().code == ErrorCode::corrupt) checked.error().hint += "; `bough check` looks at all the others";
+    return checked;
 }
 
 }  // namespace bough::pageserver

@@ -35,4 +35,7 @@ private:
     std::vector<std::unique_ptr<rocksdb::ColumnFamilyHandle>> families_;  // go before it
 };
 
+// That the store's metadata rows are all still in its logs. The store must not be open. corrupt, naming file and byte; io.
+Result<void> check_row_logs(const std::filesystem::path& directory);
+
 }  // namespace bough::pageserver

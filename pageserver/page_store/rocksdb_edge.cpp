@@ -39,7 +39,7 @@ rocksdb::Options database_options(const StoreResources::Options& options, rocksd
     db.avoid_unnecessary_blocking_io = true;
     // Only metadata rows are in RocksDB's log: a handful of bytes each.
     db.max_total_wal_size = 16ull << 20;
-    // It ends at the first record that is not right; row_logs.hpp sees to it that nothing which was synced lies behind that. A log that
+    // It ends at the first record that is not right; rocksdb_log/row_logs.hpp sees to it that nothing which was synced lies behind that. A log that
     // is used again would have another log's records behind its end.
     db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     db.recycle_log_file_num = 0;

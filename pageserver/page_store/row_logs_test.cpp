@@ -12,10 +12,10 @@
 
 #include "pageserver/page_store/forgetful_files.hpp"
 #include "pageserver/page_store/page_version.hpp"
-#include "pageserver/page_store/record_log.hpp"
 #include "pageserver/page_store/store.hpp"
 #include "pageserver/page_store/store_files.hpp"
 #include "pageserver/testing/temporary_directory.hpp"
+#include "rocksdb_log/record_log.hpp"
 
 namespace bough::pageserver {
 namespace {
@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr BranchNumber kBranch{1};
-constexpr std::size_t kBlock = RecordLogCheck::kBlockBytes;
+constexpr std::size_t kBlock = rocksdb_log::RecordLogCheck::kBlockBytes;
 constexpr std::size_t kEmptyRecordBytes = 19;
 
 std::string read(const fs::path& path) {

@@ -12,7 +12,7 @@
 #include "pageserver/page_store/damage.hpp"
 #include "pageserver/page_store/history_filter.hpp"
 #include "pageserver/page_store/page_version.hpp"
-#include "pageserver/page_store/row_logs.hpp"
+#include "pageserver/page_store/read_only_store.hpp"
 #include "pageserver/page_store/scan.hpp"
 #include "pageserver/page_store/store_layers.hpp"
 #include "pageserver/page_store/store_names.hpp"
@@ -188,8 +188,9 @@ Result<void> Store::Impl::end_log_otherwise() {
     if (layers->abandoned() || !rows_at_end.exchange(false)) return {};
     rocksdb::WriteBatch nothing;
     const auto status = db->Write(durable(), &nothing);
-    if (!status.ok()) return error_of_status(status, "could not write to the page store's log");
-    return {};
+    if (status.ok()) return {};
+    rows_at_end = true;
+    return error_of_status(status, "could not write to the page store's log");
 }
 
 Result<void> Store::flush() {

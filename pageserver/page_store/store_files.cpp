@@ -9,10 +9,9 @@
 #include <rocksdb/sst_file_reader.h>
 
 #include "pageserver/page_store/read_only_store.hpp"
-#include "pageserver/page_store/record_log.hpp"
-#include "pageserver/page_store/row_logs.hpp"
 #include "pageserver/page_store/store_names.hpp"
 #include "pageserver/page_store/stored_value_check.hpp"
+#include "rocksdb_log/record_log.hpp"
 
 namespace bough::pageserver {
 namespace {
@@ -93,7 +92,7 @@ Result<void> check_sst(const fs::path& path, const std::string& name) {
 }
 
 Result<void> check_record_log(const fs::path& path, const std::string& name, FileKind kind) {
-    BOUGH_ASSIGN(const auto log, read_record_log(path));
+    BOUGH_ASSIGN(const auto log, rocksdb_log::read_record_log(path));
     if (const auto at = log.damage()) return damaged(name, "incorrect checksum of the record at byte " + std::to_string(*at));
     if (kind == FileKind::manifest && log.records() == 0) return damaged(name, "it holds no record");
     return {};

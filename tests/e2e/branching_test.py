@@ -1,4 +1,6 @@
 """Branches: made at the tip, they hold what was acknowledged; both sides write on; neither sees the other."""
+import os
+import signal
 import threading
 import time
 
@@ -138,6 +140,10 @@ def test_a_stopped_compute_takes_no_room(bench, branch_name):
     bench.cli("compute", "stop", branch_name)
     assert not directory.exists()
     assert bench.value("show work_mem", branch_name) == "7MB"
+    pid = next(c["pid"] for c in bench.json("compute", "list")["computes"] if c["branch"] in (branch_name, bench.branch_id(branch_name)))
+    os.kill(pid, signal.SIGKILL)
+    bench.cli("compute", "stop", branch_name)
+    assert not directory.exists(), "what one that died has left is there"
 
 
 def test_a_branch_costs_no_copy(bench, branch_name):

@@ -1,8 +1,10 @@
 """WAL that the safekeepers have dropped: its history is the pageserver's, and nothing that the pageserver lacks is ever dropped."""
 import os
 import signal
+import threading
 import time
 
+import psycopg
 import pytest
 
 from support import wait
@@ -144,6 +146,48 @@ def test_a_compute_that_removed_wal_nobody_received_starts_anew_from_the_last_co
         superuser.execute("insert into counted values (3)")
         values = [n for n, in superuser.execute("select n from counted order by n")]
         assert values[0] == 1 and values[-1] == 3
+
+
+def test_a_load_waits_for_a_safekeeper_that_is_behind(system, branch_name):
+    """It writes far more than the compute keeps, while the only safekeeper takes nothing. It waits, and can be cancelled; nothing is lost."""
+    system.branch(branch_name)
+    rows = 200_000
+    with system.connect(branch_name, superuser=True) as superuser:
+        for setting in ("wal_keep_size = '64MB'", "min_wal_size = '32MB'", "max_wal_size = '64MB'"):
+            superuser.execute(f"alter system set {setting}")
+        superuser.execute("select pg_reload_conf()")
+        superuser.execute("create table loaded (n int, filler text)")
+        superuser.execute("alter table loaded alter filler set storage plain")
+        started = superuser.execute("select pg_postmaster_start_time()").fetchone()
+        load = f"insert into loaded select i, repeat('x', 1000) from generate_series(1, {rows}) i"
+        done = []
+
+        def run():
+            with system.connect(branch_name, superuser=True) as loader:
+                loader.execute(load)
+                done.append(True)
+        loader = threading.Thread(target=run)
+        pid = system.daemons()["safekeeper-sk1"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            loader.start()
+            wait.until(lambda: superuser.execute("select 1 from pg_stat_activity where wait_event_type = 'Extension'").fetchone(), 60,
+                       "the load to wait")
+            with system.connect(branch_name, superuser=True) as other:
+                other.execute("set statement_timeout = '2s'")
+                with pytest.raises(psycopg.errors.QueryCanceled):
+                    other.execute(load)
+            superuser.execute("set synchronous_commit = off")
+            for _ in range(8):
+                superuser.execute("checkpoint")
+                time.sleep(0.5)
+            assert not done
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        loader.join(timeout=120)
+        assert done, "the load did not end well"
+        assert superuser.execute("select count(*) from loaded").fetchone() == (rows,)
+        assert superuser.execute("select pg_postmaster_start_time()").fetchone() == started
 
 
 def test_wal_that_is_to_be_kept_is_kept_although_the_pageserver_has_it(make_system):

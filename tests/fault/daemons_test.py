@@ -160,6 +160,25 @@ def test_the_supervisor(survivor):
     assert len(running) == 1, running
 
 
+def test_a_branch_that_was_acknowledged_is_there_whatever_then_dies(survivor):
+    """That it is ready is written down later; whether it came about is asked of the pageserver again."""
+    system = survivor.system
+    supervisor = layout.supervisor_pid(system.data_dir)
+    for number in range(4):
+        name = f"just-acknowledged-{number}"
+        os.kill(supervisor, signal.SIGSTOP)
+        try:
+            system.cli("branch", "create", name)
+            system.kill_daemon("control")
+            if number % 2:
+                system.kill_daemon("pageserver")
+        finally:
+            os.kill(supervisor, signal.SIGCONT)
+        wait.until(lambda: system.run("branch", "list").returncode == 0, 30, "control's restart")
+        wait.until(lambda n=name: n in [row["name"] for row in system.json("branch", "list")["branches"]], 20, "the branch")
+        assert system.value("select 1", name) == 1
+
+
 def test_what_could_not_be_made_while_the_pageserver_was_away_leaves_no_name_taken(survivor):
     """Nor does what could not be deleted then stay half deleted."""
     system = survivor.system
@@ -170,7 +189,8 @@ def test_what_could_not_be_made_while_the_pageserver_was_away_leaves_no_name_tak
         system.kill_daemon("pageserver")
         for words in (("project", "create", "unlucky"), ("branch", "create", "unlucky"), ("snapshot", "create", "unlucky")):
             assert "pageserver" in system.refused(*words)
-        assert "pageserver" in system.refused("branch", "delete", "doomed")
+        for _ in range(2):
+            assert "it is tried again" in system.refused("branch", "delete", "doomed")
     finally:
         os.kill(supervisor, signal.SIGCONT)
     wait.until(lambda: "doomed" not in [row["name"] for row in system.json("branch", "list")["branches"]], 30, "the branch's deletion")

@@ -1,4 +1,4 @@
-// Private to this folder: RocksDB's logs (the MANIFEST, and the log of the metadata rows), as far as telling whether they are whole.
+// RocksDB's logs (the MANIFEST, and the logs of writes), as far as telling whether they are whole. Format: rocksdb/db/log_format.h.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 #include "bough/error.hpp"
 
-namespace bough::pageserver {
+namespace bough::rocksdb_log {
 
 // Looks at a log, given in pieces of kBlockBytes from its beginning, and checks each record's checksum. Any bytes may be given.
 //
@@ -49,4 +49,4 @@ private:
 // As long as the file is when it is opened: an open store may be writing to it. not_found, io.
 Result<RecordLogCheck> read_record_log(const std::filesystem::path& path);
 
-}  // namespace bough::pageserver
+}  // namespace bough::rocksdb_log

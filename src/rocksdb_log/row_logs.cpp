@@ -1,14 +1,12 @@
-#include "pageserver/page_store/row_logs.hpp"
+#include "rocksdb_log/row_logs.hpp"
 
 #include <charconv>
 #include <map>
 #include <string>
 
-#include "pageserver/page_store/read_only_store.hpp"
-#include "pageserver/page_store/record_log.hpp"
-#include "pageserver/page_store/store_names.hpp"
+#include "rocksdb_log/record_log.hpp"
 
-namespace bough::pageserver {
+namespace bough::rocksdb_log {
 namespace {
 
 namespace fs = std::filesystem;
@@ -22,10 +20,11 @@ using Logs = std::map<std::uint64_t, Log>;  // by number: each begins when the o
 // Counts the records that a replay gives to the store.
 class Replay final : public rocksdb::WalFilter {
 public:
+    explicit Replay(std::string family) : family_(std::move(family)) {}
     const char* Name() const override { return "bough.replay"; }
     void ColumnFamilyLogNumberMap(const std::map<std::uint32_t, std::uint64_t>& first_logs,
                                   const std::map<std::string, std::uint32_t>& families) override {
-        first_log_ = first_logs.at(families.at(kMetadataFamily));
+        first_log_ = first_logs.at(families.at(family_));
     }
     WalProcessingOption LogRecordFound(unsigned long long log, const std::string&, const rocksdb::WriteBatch&,
                                        rocksdb::WriteBatch*, bool*) override {
@@ -41,6 +40,7 @@ public:
     }
 
 private:
+    const std::string family_;
     std::uint64_t first_log_ = 0;
     std::map<std::uint64_t, std::uint64_t> records_;
 };
@@ -74,18 +74,18 @@ const Log* suspicious(const Logs& logs) {
 Error lost(const Log& log) {
     return Error{ErrorCode::corrupt,
                  log.name + ": damaged at byte " + std::to_string(log.content.broken().value_or(0)) +
-                     ", with metadata rows behind that which were durable",
-                 "put the file back from a copy of the data directory; `bough check` looks at all the others"};
+                     ", with rows behind that which were durable",
+                 "put the file back from a copy of the data directory"};
 }
 
 }  // namespace
 
-Result<void> check_row_logs(const fs::path& directory) {
+Result<void> check_row_logs(const fs::path& directory, const std::string& family, const OpenReadOnly& open) {
     BOUGH_ASSIGN(const Logs logs, read_logs(directory));
     const Log* broken = suspicious(logs);
     if (broken == nullptr) return {};
-    Replay replay;
-    if (const auto opened = ReadOnlyStore::open(directory, &replay); !opened)
+    Replay replay(family);
+    if (const auto opened = open(replay); !opened)
         return opened.error().code == ErrorCode::corrupt ? lost(*broken).within(opened.error().message) : opened.error();
     broken = nullptr;
     for (const auto& [number, log] : logs) {
@@ -97,4 +97,4 @@ Result<void> check_row_logs(const fs::path& directory) {
     return {};
 }
 
-}  // namespace bough::pageserver
+}  // namespace bough::rocksdb_log

@@ -1,4 +1,4 @@
-#include "pageserver/page_store/record_log.hpp"
+#include "rocksdb_log/record_log.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -6,7 +6,7 @@
 
 #include "base/crc32c.hpp"
 
-namespace bough::pageserver {
+namespace bough::rocksdb_log {
 namespace {
 
 // A record, or a part of one, lies within a block: checksum u32, length u16, type u8, then its bytes. What is left of a block that is too
@@ -113,4 +113,4 @@ Result<RecordLogCheck> read_record_log(const std::filesystem::path& path) {
     return check;
 }
 
-}  // namespace bough::pageserver
+}  // namespace bough::rocksdb_log

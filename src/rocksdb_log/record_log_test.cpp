@@ -1,16 +1,17 @@
-#include "pageserver/page_store/record_log.hpp"
+#include "rocksdb_log/record_log.hpp"
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
+#include <unistd.h>
 
-#include "pageserver/page_store/store.hpp"
-#include "pageserver/testing/temporary_directory.hpp"
 
-namespace bough::pageserver {
+namespace bough::rocksdb_log {
 namespace {
 
 std::string read(const std::filesystem::path& path) {
@@ -26,24 +27,26 @@ RecordLogCheck check(const std::string& bytes) {
     return result;
 }
 
-// The logs of a store as RocksDB wrote them: with rows of all lengths, so that records cross blocks and end in every place of one.
+// The logs of a database as RocksDB wrote them: with rows of all lengths, so that records cross blocks and end in every place of one.
 class RecordLogTest : public testing::Test {
 protected:
     void SetUp() override {
-        StoreResources resources{StoreResources::Options{}};
-        const auto store = *Store::create(directory_.path() / "store", resources);
+        const auto directory = std::filesystem::temp_directory_path() / ("bough-record-log-" + std::to_string(::getpid()));
+        rocksdb::Options options;
+        options.create_if_missing = true;
+        rocksdb::DB* db = nullptr;
+        ASSERT_TRUE(rocksdb::DB::Open(options, directory.string(), &db).ok());
+        const std::unique_ptr<rocksdb::DB> opened(db);
         for (int i = 0; i < 300; ++i)
-            ASSERT_TRUE(store->change_metadata({{"row/" + std::to_string(i), std::string(static_cast<std::size_t>(i * 7), 'x')}})
-                            .has_value());
-        ASSERT_TRUE(store->flush().has_value());
-        for (const auto& entry : std::filesystem::directory_iterator(directory_.path() / "store")) {
+            ASSERT_TRUE(db->Put({}, "row/" + std::to_string(i), std::string(static_cast<std::size_t>(i * 7), 'x')).ok());
+        for (const auto& entry : std::filesystem::directory_iterator(directory)) {
             if (entry.path().extension() == ".log") rows_ = read(entry.path());
             if (entry.path().filename().string().starts_with("MANIFEST-")) manifest_ = read(entry.path());
         }
+        std::filesystem::remove_all(directory);
         ASSERT_GT(rows_.size(), 8 * RecordLogCheck::kBlockBytes);
         ASSERT_GT(manifest_.size(), 0u);
     }
-    TemporaryDirectory directory_;
     std::string rows_;
     std::string manifest_;
 };
@@ -100,4 +103,4 @@ TEST_F(RecordLogTest, an_end_that_was_not_finished_is_no_damage) {
 }
 
 }  // namespace
-}  // namespace bough::pageserver
+}  // namespace bough::rocksdb_log

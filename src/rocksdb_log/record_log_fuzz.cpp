@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/crc32c.hpp"
-#include "pageserver/page_store/record_log.hpp"
+#include "rocksdb_log/record_log.hpp"
 
-namespace bough::pageserver {
+namespace bough::rocksdb_log {
 namespace {
 
 constexpr std::size_t kBlock = RecordLogCheck::kBlockBytes;
@@ -78,7 +78,7 @@ void check_records(std::span<const std::byte> bytes) {
 }
 
 }  // namespace
-}  // namespace bough::pageserver
+}  // namespace bough::rocksdb_log
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto bytes = std::as_bytes(std::span(data, size));
