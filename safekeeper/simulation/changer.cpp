@@ -134,7 +134,8 @@ void Changer::perform(const election::RequireQuorum& step) {
     }
     auto soon = [&world] { return world.random.mostly_low(200, 20 * kMillisecond); };
     auto quorum = election::standby_quorum(step.configuration, election::streaming_in(launcher_.order().term, told()));
-    auto apart = election::named_once(compute->quorum().standbys, quorum.standbys);
+    std::vector<std::string> apart;
+    if (compute->quorum() != quorum) apart = election::named_by_either(compute->quorum().standbys, quorum.standbys);
     if (!step.configuration.joint())
         for (const auto& name : outside(step.configuration)) apart.push_back(name);
     if (system_.defect != Defect::mix_settings_of_senders)

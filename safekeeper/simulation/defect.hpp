@@ -35,7 +35,7 @@ enum class Defect {
     order_the_new_members_at_once,          // the new members alone count, without a joint configuration before
     count_a_configuration_on_a_minority,    // one that has a configuration is enough for the next step
     leave_the_compute_with_the_old_members, // its commits never wait for both, nor for what was acknowledged before to be on both
-    mix_settings_of_senders,                // those whom only the old or only the new setting names stream while senders go by both
+    mix_settings_of_senders,                // safekeepers stream while the compute goes from one setting to the other
     elect_by_the_catalog,                   // a launcher wins with the members that the catalog names, whatever voters tell
     forget_configuration_on_restart,        // a restart forgets who counts
     drop_what_the_pageserver_lacks,         // WAL goes as soon as it is committed

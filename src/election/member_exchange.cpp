@@ -43,6 +43,8 @@ ExchangeStep MemberExchange::next(const Participants& told, const Configuration&
             stage_ = goal_.called_off && doubtful(told) ? Stage::renewing : Stage::arriving;
         } else {
             if (auto step = let_follow(told)) return *step;
+            // The next one is ordered only when this one cannot be missed: elections may rely on that.
+            if (!on_quorum(told)) return order(configuration_, Stage::looking);
             return order({configuration_.generation + 1, configuration_.members, goal_.members}, Stage::joining);
         }
     }
@@ -141,10 +143,10 @@ ExchangeStep MemberExchange::leave_joint(const Participants& told) {
 
 ExchangeStep MemberExchange::arrive(const Participants& told) {
     if (!durable_ && !on_quorum(told)) return order(configuration_, Stage::arriving);
-    // Who left stops following; its log stays where it is. What it takes for committed goes by members that do not count any more.
-    if (goal_.settled && !std::exchange(rested_, true)) return LetRest{configuration_};
     // The compute may still wait for more than it needs, never for less.
     if (written_ && !required_) return RequireQuorum{configuration_};
+    // Who left stops following; its log stays where it is. What it takes for committed goes by members that do not count any more.
+    if (goal_.settled && !std::exchange(rested_, true)) return LetRest{configuration_};
     return Arrived{};
 }
 

@@ -42,9 +42,9 @@ TEST(MemberExchange, goes_from_the_old_members_to_both_to_the_new_ones) {
     told["d"] = in_term(kJoint, Lsn{0x300});
     EXPECT_EQ(text(exchange.next(told, kJoint)), "order 6: a b d");
     exchange.ordered();
-    EXPECT_EQ(text(exchange.next(told, kNew)), "let rest who is not in 6: a b d");
     EXPECT_EQ(text(exchange.next(told, kNew)), "require 6: a b d");
     exchange.required(Lsn{0x300});
+    EXPECT_EQ(text(exchange.next(told, kNew)), "let rest who is not in 6: a b d");
     EXPECT_EQ(text(exchange.next(told, kNew)), "arrived");
 }
 
@@ -65,6 +65,16 @@ TEST(MemberExchange, who_does_not_begin_the_term_is_asked_once) {
     Participants told{{"a", in_term(kOld)}, {"b", in_term(kOld)}};
     EXPECT_EQ(text(exchange.next(told, kOld)), "let follow d");
     EXPECT_EQ(text(exchange.next(told, kOld)), "waiting for safekeeper d to begin term 3");
+}
+
+TEST(MemberExchange, the_members_that_are_count_on_a_majority_of_them_before_others_join) {
+    const Configuration renewed{7, kOld.members, {}};
+    Participants told{{"a", in_term(renewed)}, {"b", in_term(kOld)}, {"c", in_term(kOld)}, {"d", in_term(kOld)}};
+    MemberExchange exchange(kTerm, kBegin, kExchange, true);
+    EXPECT_EQ(text(exchange.next(told, renewed)), "order 7: a b c");
+    exchange.ordered();
+    told["b"] = in_term(renewed);
+    EXPECT_EQ(text(exchange.next(told, renewed)), "order 8: a b c, then a b d");
 }
 
 // A launcher may have begun its term with a joint configuration that only a minority knew of.

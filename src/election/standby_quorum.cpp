@@ -48,15 +48,10 @@ StandbyQuorum standby_quorum(const Configuration& configuration, const std::set<
     return *best;
 }
 
-std::vector<std::string> named_once(const std::vector<std::string>& before, const std::vector<std::string>& after) {
-    std::vector<std::string> names;
-    auto add_those_not_in = [&names](const std::vector<std::string>& some, const std::vector<std::string>& others) {
-        std::copy_if(some.begin(), some.end(), std::back_inserter(names),
-                     [&](const auto& name) { return std::find(others.begin(), others.end(), name) == others.end(); });
-    };
-    add_those_not_in(before, after);
-    add_those_not_in(after, before);
-    return names;
+std::vector<std::string> named_by_either(std::vector<std::string> before, const std::vector<std::string>& after) {
+    for (const auto& name : after)
+        if (std::find(before.begin(), before.end(), name) == before.end()) before.push_back(name);
+    return before;
 }
 
 }  // namespace bough::election

@@ -22,9 +22,8 @@ struct StandbyQuorum {
 // can fail, counting those that `live` does not name as failed.
 StandbyQuorum standby_quorum(const Configuration& configuration, const std::set<std::string>& live);
 
-// Whom only one of two lists names. A WAL sender of Postgres counts all those whose own senders, by what these have read, take them for
-// standbys, whomever its own list names. So while some senders go by `before` and some by `after`, one of these could make up the number of a
-// list that does not name it, with others that are no quorum of anything: they must not stream until all go by `after`.
-std::vector<std::string> named_once(const std::vector<std::string>& before, const std::vector<std::string>& after);
+// Who must not stream while a compute goes from one such setting to another. A sender counts each standby whose own sender takes it for one, so
+// with senders that go by different settings a commit could be acknowledged that no quorum has; with no sender there is none that does.
+std::vector<std::string> named_by_either(std::vector<std::string> before, const std::vector<std::string>& after);
 
 }  // namespace bough::election
