@@ -64,6 +64,21 @@ std::string synchronous_standby_names(const StandbyQuorum& quorum) {
     return "ANY " + std::to_string(quorum.count) + " (" + names + ")";
 }
 
+std::vector<std::string> standbys_of(const std::string& synchronous_standby_names) {
+    std::vector<std::string> names;
+    const std::string prefix = "bough_";
+    auto at = synchronous_standby_names.find('(');
+    while (at != std::string::npos) {
+        auto begin = at + 1;
+        auto end = synchronous_standby_names.find_first_of(",)", begin);
+        if (end == std::string::npos) return {};
+        if (synchronous_standby_names.compare(begin, prefix.size(), prefix) == 0)
+            names.push_back(synchronous_standby_names.substr(begin + prefix.size(), end - begin - prefix.size()));
+        at = synchronous_standby_names[end] == ',' ? end : std::string::npos;
+    }
+    return names;
+}
+
 Result<void> write_quorum(const std::filesystem::path& directory, const StandbyQuorum& quorum) {
     BOUGH_TRY(files::make_directories((directory / kQuorumFile).parent_path()));
     return files::write_atomically(directory / kQuorumFile, "synchronous_standby_names = '" + synchronous_standby_names(quorum) + "'\n");

@@ -9,15 +9,11 @@
 #include "bough/error.hpp"
 #include "bough/ids.hpp"
 #include "bough/lsn.hpp"
+#include "election/standby_quorum.hpp"
 
 namespace bough::compute {
 
-// A commit waits for any `count` of these safekeepers, which are named without the "bough_" of their standbys' names.
-struct StandbyQuorum {
-    std::size_t count = 0;
-    std::vector<std::string> standbys;
-    bool operator==(const StandbyQuorum&) const = default;
-};
+using election::StandbyQuorum;
 
 struct Settings {
     ProjectId project;
@@ -40,6 +36,8 @@ Result<void> write_settings(const std::filesystem::path& directory, const Settin
 
 // The value of synchronous_standby_names: "ANY 2 (bough_sk1,bough_sk2,bough_sk3)".
 std::string synchronous_standby_names(const StandbyQuorum& quorum);
+// Whom such a value names; nobody, if it is another one.
+std::vector<std::string> standbys_of(const std::string& synchronous_standby_names);
 
 // Rewrites the file of the one correctness setting that changes while the server runs, whole or not at all. It is in force once the
 // server has read it (SIGHUP), in processes that began after that.

@@ -8,6 +8,7 @@
 
 #include "control/catalog/catalog.hpp"
 #include "control/storage/quorum.hpp"
+#include "election/member_exchange.hpp"
 
 namespace bough::control {
 
@@ -24,15 +25,15 @@ struct MoveOutcome {
     std::vector<std::string> unrested;  // who left and did not answer: to be put to rest once it does
 };
 
-struct MoveTarget {
-    std::vector<std::string> members;
-    bool called_off = false;  // these were the members before a change that was called off
-};
+using MoveTarget = election::ExchangeGoal;
 
 // Goes as far as it can now: who follows, what is in force and what is committed is asked of the safekeepers each time, so it can be
 // called again after anything, by another process too. `order` is that of the running term and gets the configuration; the caller
 // sees to it that nobody else orders for this branch meanwhile. `quorum` names everybody of the old and the new members.
 Result<MoveOutcome> move_branch(const Quorum& quorum, const BranchRow& branch, const BranchStart& start, const MoveTarget& target,
                                 BeginOrder& order, const std::optional<RunningCompute>& compute);
+
+// Puts to rest those of `quorum` who do not count in this configuration; who did not answer, and must be told later.
+std::vector<std::string> let_rest(const Quorum& quorum, const BranchRow& branch, const Positions& positions, const Configuration& configuration);
 
 }  // namespace bough::control

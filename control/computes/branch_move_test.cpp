@@ -37,6 +37,10 @@ public:
         std::lock_guard lock(mutex_);
         return configuration_;
     }
+    void set_disk_full(bool full) {
+        std::lock_guard lock(mutex_);
+        disk_full_ = full;
+    }
     bool rests() {
         std::lock_guard lock(mutex_);
         return promised_ > 1;
@@ -50,6 +54,7 @@ private:
         if (request.path.ends_with("/begin")) {
             auto ordered = json::configuration_field(body).value();
             if (promised_ > 1) return http::error_response({ErrorCode::failed_precondition, "a later term is promised", {}});
+            if (disk_full_) return http::error_response({ErrorCode::unavailable, "the disk is full", {}});
             if (ordered.generation < configuration_.generation || (ordered.generation == configuration_.generation && ordered != configuration_))
                 return http::error_response({ErrorCode::failed_precondition, "not newer", {}});
             configuration_ = ordered;
@@ -66,6 +71,7 @@ private:
     std::mutex mutex_;
     Configuration configuration_;
     std::uint64_t promised_ = 1;
+    bool disk_full_ = false;
     std::unique_ptr<http::Server> server_;
 };
 
@@ -99,12 +105,12 @@ protected:
 
 TEST_F(BranchMoveTest, who_left_and_does_not_answer_is_named) {
     at("c").goes();
-    auto moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false});
+    auto moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false, true});
     ASSERT_TRUE(moved) << moved.error().to_string();
     EXPECT_TRUE(moved->there) << moved->waiting_for;
     EXPECT_EQ(moved->unrested, std::vector<std::string>{"c"});
     at("c").comes();
-    moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false});
+    moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false, true});
     ASSERT_TRUE(moved) << moved.error().to_string();
     EXPECT_TRUE(moved->unrested.empty());
     EXPECT_TRUE(at("c").rests());
@@ -118,7 +124,7 @@ TEST_F(BranchMoveTest, a_change_that_was_called_off_is_in_force_nowhere_and_neve
     at("b").goes();
     at("d").goes();
     auto all = quorum({"a", "b", "c", "d"});
-    auto moved = move(all, {{"a", "b", "c"}, true});
+    auto moved = move(all, {{"a", "b", "c"}, true, true});
     ASSERT_TRUE(moved) << moved.error().to_string();
     EXPECT_TRUE(moved->there) << moved->waiting_for;
     at("b").comes();
@@ -136,7 +142,7 @@ TEST_F(BranchMoveTest, a_called_off_change_that_was_in_force_does_not_come_back_
         safekeepers_.emplace(name, std::make_unique<FakeSafekeeper>(directory_, name, name == std::string("b") ? simple : joint));
     }
     at("b").goes();
-    auto moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "c"}, true});
+    auto moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "c"}, true, true});
     ASSERT_TRUE(moved) << moved.error().to_string();
     EXPECT_TRUE(moved->there) << moved->waiting_for;
     at("b").comes();
@@ -144,15 +150,66 @@ TEST_F(BranchMoveTest, a_called_off_change_that_was_in_force_does_not_come_back_
     EXPECT_EQ(left.in_force(left.positions(kBranch.project, kBranch.id)).members, (std::vector<std::string>{"a", "b", "c"}));
 }
 
+// b was told of the new members, and d is not told that they shall not be after all: of a, b and d, who they were, these two are a majority.
+TEST_F(BranchMoveTest, a_called_off_change_that_was_in_force_is_not_left_while_its_new_members_could_still_win) {
+    const Configuration joint{2, {"a", "b", "c"}, {"a", "b", "d"}}, simple{3, {"a", "b", "d"}, {}};
+    for (const auto* name : {"a", "b", "c", "d"}) {
+        safekeepers_.erase(name);
+        safekeepers_.emplace(name, std::make_unique<FakeSafekeeper>(directory_, name, name == std::string("b") ? simple : joint));
+    }
+    auto all = quorum({"a", "b", "c", "d"});
+    at("b").goes();
+    at("d").set_disk_full(true);
+    EXPECT_FALSE(move(all, {{"a", "b", "c"}, true, true}));
+    at("d").set_disk_full(false);
+    auto moved = move(all, {{"a", "b", "c"}, true, true});
+    ASSERT_TRUE(moved) << moved.error().to_string();
+    EXPECT_TRUE(moved->there) << moved->waiting_for;
+    at("b").comes();
+    for (const auto* name : {"a", "c"}) at(name).goes();
+    EXPECT_FALSE(all.surely_in_force(all.positions(kBranch.project, kBranch.id)).has_value());
+}
+
+// The whole change may still be called off, when another branch of the project cannot follow: then c must come back, and could not in a term
+// that it has promised to leave.
+TEST_F(BranchMoveTest, nobody_is_put_to_rest_before_the_change_is_settled) {
+    auto all = quorum({"a", "b", "c", "d"});
+    auto moved = move(all, {{"a", "b", "d"}, false, false});
+    ASSERT_TRUE(moved) << moved.error().to_string();
+    EXPECT_TRUE(moved->there) << moved->waiting_for;
+    EXPECT_FALSE(at("c").rests());
+    moved = move(all, {{"a", "b", "c"}, true, true});
+    ASSERT_TRUE(moved) << moved.error().to_string();
+    EXPECT_TRUE(moved->there) << moved->waiting_for;
+    EXPECT_TRUE(at("d").rests());
+    EXPECT_FALSE(at("c").rests());
+}
+
+// d alone was told of the new members, which was called off since; the others do not answer.
+TEST_F(BranchMoveTest, what_a_minority_tells_is_ordered_on_nobody) {
+    const Configuration never{3, {"a", "b", "d"}, {}};
+    safekeepers_.erase("d");
+    safekeepers_.emplace("d", std::make_unique<FakeSafekeeper>(directory_, "d", never));
+    for (const auto* name : {"a", "b", "c"}) at(name).goes();
+    auto all = quorum({"a", "b", "c", "d"});
+    EXPECT_FALSE(all.surely_in_force(all.positions(kBranch.project, kBranch.id)).has_value());
+    auto moved = move(all, {{"a", "b", "d"}, false, true});
+    ASSERT_TRUE(moved) << moved.error().to_string();
+    EXPECT_FALSE(moved->there);
+    at("a").comes();
+    at("b").comes();
+    EXPECT_TRUE(all.surely_in_force(all.positions(kBranch.project, kBranch.id)).has_value());
+}
+
 // A member of a former change that control does not ask any more.
 TEST_F(BranchMoveTest, a_name_that_is_not_known_is_one_that_does_not_answer) {
     const Configuration joint{2, {"a", "b", "c"}, {"a", "b", "gone"}};
     safekeepers_.erase("b");
     safekeepers_.emplace("b", std::make_unique<FakeSafekeeper>(directory_, "b", joint));
-    auto moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false});
+    auto moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false, true});
     ASSERT_TRUE(moved) << moved.error().to_string();
     EXPECT_FALSE(moved->there);  // one after the other
-    moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false});
+    moved = move(quorum({"a", "b", "c", "d"}), {{"a", "b", "d"}, false, true});
     ASSERT_TRUE(moved) << moved.error().to_string();
     EXPECT_TRUE(moved->there) << moved->waiting_for;
 }

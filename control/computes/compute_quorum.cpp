@@ -6,6 +6,8 @@
 
 #include <libpq-fe.h>
 
+#include "election/standby_quorum.hpp"
+
 namespace bough::control {
 namespace {
 
@@ -13,6 +15,8 @@ using namespace std::chrono_literals;
 
 constexpr auto kReloadTimeout = 5s;
 constexpr auto kReloadPoll = 5ms;
+// The file and line for which the server would take nothing of a reload, if there is one.
+constexpr const char* kUnreadable = "select sourcefile || ':' || sourceline from pg_file_settings where name is null and error is not null limit 1";
 
 class Session {
 public:
@@ -74,8 +78,15 @@ Result<Lsn> require_quorum(const std::string& superuser, const std::filesystem::
     const auto wanted = compute::synchronous_standby_names(quorum);
     BOUGH_ASSIGN(auto now, setting_of_new_processes(superuser));
     BOUGH_ASSIGN(auto session, Session::open(superuser));
-    // Also when the setting is there: a sender that has not read it yet may be left.
-    for (const auto& leaver : leavers) BOUGH_TRY(keep_away(session, leaver));
+    std::vector<std::string> apart = leavers;
+    if (now != wanted) {
+        BOUGH_ASSIGN(auto unreadable, session.value(kUnreadable));
+        if (!unreadable.empty())
+            return Error{ErrorCode::failed_precondition, "the compute's configuration file " + unreadable + " cannot be read",
+                         "mend that line: until then the compute takes no other settings"};
+        apart = election::named_by_either(election::named_by_either(compute::standbys_of(now), quorum.standbys), leavers);
+    }
+    for (const auto& name : apart) BOUGH_TRY(keep_away(session, name));
     if (now != wanted) {
         BOUGH_TRY(compute::write_quorum(directory, quorum));
         BOUGH_TRY(session.value("select pg_reload_conf()"));

@@ -18,8 +18,9 @@ namespace bough::control {
 // tells whether a sender has read it; but one that began after the postmaster did so has it. So those that are older are ended: their
 // safekeepers are back within milliseconds. Doing it again changes nothing more.
 //
-// A sender counts all those that by the setting they have read themselves are standbys, whoever its own setting names. So `leavers`, who
-// are not in `quorum` any more, are kept away while senders go by different settings: by then none of them is connected.
+// A sender counts all those that by the setting they have read themselves are standbys, whoever its own setting names. So while the setting
+// changes there is no sender at all (election::named_by_either): all safekeepers are kept away from before the server is told until it has read
+// it, and one whose sender does not end leaves all as it was. `leavers` are kept away in any case: they may still have a sender.
 Result<Lsn> require_quorum(const std::string& superuser, const std::filesystem::path& directory, const compute::StandbyQuorum& quorum,
                            const std::vector<std::string>& leavers);
 

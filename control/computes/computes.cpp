@@ -16,7 +16,7 @@
 #include "control/computes/launch_record.hpp"
 #include "control/computes/owner_role.hpp"
 #include "control/computes/sql_port.hpp"
-#include "control/computes/standby_quorum.hpp"
+#include "election/standby_quorum.hpp"
 #include "files/files.hpp"
 
 namespace bough::control {
@@ -115,7 +115,7 @@ compute::Settings Computes::settings_of(const BranchRow& branch, const Elected& 
             options_.socket_directory,
             "127.0.0.1",
             branch.port,
-            standby_quorum(elected.order.configuration, elected.joined)};
+            election::standby_quorum(elected.order.configuration, elected.joined)};
 }
 
 std::string Computes::source_of(const BranchRow& branch) const {
@@ -377,8 +377,11 @@ void Computes::let_join(Compute& compute, const BranchRow& branch, const Quorum&
     auto project = catalog_.project(branch.project.str());
     if (!project) return;
     // After a restart of this process only the safekeepers know who counts.
-    if (compute.order.configuration.generation == 0)
-        compute.order.configuration = quorum.in_force(quorum.positions(branch.project, branch.id));
+    if (compute.order.configuration.generation == 0) {
+        auto in_force = quorum.surely_in_force(quorum.positions(branch.project, branch.id));
+        if (!in_force) return;
+        compute.order.configuration = std::move(*in_force);
+    }
     for (const auto& name : everybody(compute.order.configuration)) {
         if (compute.joined.contains(name) || quorum.find(name) == nullptr) continue;
         auto joined = join(quorum, name, branch, branch_start(branch, project->system_id), compute.order);
@@ -471,8 +474,11 @@ Result<std::string> Computes::bring_to(const BranchRow& branch, const MoveTarget
             if (is_member(configuration, quorum.names()[i]) && !(positions[i] && positions[i]->configuration == configuration))
                 all_answer = false;
         if (!configuration.joint() && sorted(configuration.members) == sorted(target.members) &&
-            (all_answer || !target.called_off || compute->back_in == newest))
+            (all_answer || !target.called_off || compute->back_in == newest)) {
+            if (target.settled)
+                for (const auto& name : let_rest(quorum, *row, positions, configuration)) BOUGH_TRY(errands_.add({name, row->project, row->id, ErrandRow::Kind::rest}));
             return std::string();
+        }
         // Orders are taken in a term that has begun only. Nobody writes in this one.
         bool ours = newest != Term{} && compute->order.term == newest;
         for (std::size_t i = 0; i < positions.size(); ++i)

@@ -135,7 +135,10 @@ Result<void> join(const Quorum& quorum, const std::string& name, const BranchRow
         BOUGH_ASSIGN(auto vote, member.vote(branch.project, branch.id, order.term));
         if (!vote.granted) return Error{ErrorCode::failed_precondition, "it has promised a later term", {}};
     }
-    std::erase_if(order.donors, [&](const SafekeeperAddress& donor) { return donor.name == name; });
+    // Who had the log when the term began may have left since, and rests: it would give nothing. Without any, those that count give it.
+    std::erase_if(order.donors, [&](const SafekeeperAddress& donor) {
+        return donor.name == name || (order.configuration.generation != 0 && !is_member(order.configuration, donor.name));
+    });
     order.peers = quorum.addresses(everybody(order.configuration), name);
     auto begun = member.begin(branch.project, branch.id, order, patience);
     if (!begun) return begun.error();

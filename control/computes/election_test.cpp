@@ -24,6 +24,7 @@ public:
         address_.admin = *net::Address::parse("unix:/tmp/bough-election-" + name + "-" + std::to_string(::getpid()) + ".sock");
         address_.wal = "host=" + name + "-wal port=1";
         router_.add("GET", "/v1/branches/{p}/{b}", [this](const auto&, const auto&) { return answer(false); });
+        router_.add("PUT", "/v1/branches/{p}/{b}", [this](const auto&, const auto&) { return answer(false); });
         router_.add("POST", "/v1/branches/{p}/{b}/vote", [this](const http::Request& request, const auto&) {
             std::lock_guard lock(mutex_);
             Term asked{*json::unsigned_field(*json::parse_object(request.body), "term")};
@@ -108,6 +109,20 @@ TEST(Election, a_minority_may_be_away_or_refuse_but_not_a_majority) {
     auto lost = elect(quorum, branch(), "host=/x");
     ASSERT_FALSE(lost.has_value());
     EXPECT_EQ(lost.error().code, ErrorCode::unavailable);
+}
+
+// All that had the log when the term began may have been exchanged for others since: those rest, and give nothing.
+TEST(Election, who_joins_is_not_sent_to_one_that_left) {
+    FakeSafekeeper a("a", Term{1}, Term{1}, Lsn{0x2000}), b("b", Term{1}, Term{1}, Lsn{0x2000}), c("c", Term{1}, Term{1}, Lsn{0x1000});
+    Quorum quorum({b.address(), c.address()});
+    BeginOrder order{Term{2}, {Lsn{0x2000}, Lsn{0x1FE0}}, election::TermHistory::make({{Term{1}, Lsn{0x1000}}, {Term{2}, Lsn{0x2000}}}).value(),
+                     "host=/x", {a.address(), b.address()}, {}, Configuration{3, {"b"}, {}}};
+    ASSERT_TRUE(join(quorum, "c", branch(), branch_start(branch(), SystemId{7}), order));
+    ASSERT_EQ(c.begun.at("donors").as_array().size(), 1u);
+    EXPECT_EQ(c.begun.at("donors").as_array()[0].as_object().at("wal").as_string(), b.address().wal);
+    order.donors = {a.address()};
+    ASSERT_TRUE(join(quorum, "c", branch(), branch_start(branch(), SystemId{7}), order));
+    EXPECT_TRUE(c.begun.at("donors").as_array().empty());
 }
 
 TEST(QuorumTip, holds_every_acknowledged_commit) {

@@ -161,7 +161,7 @@ bool MembershipChanges::advance(const ProjectRow& project) {
             std::lock_guard lock(mutex_);
             if (stopping_) return false;
         }
-        auto moved = computes_.bring_to(branch, {target, change.returning});
+        auto moved = computes_.bring_to(branch, {target, change.returning, change.settling || change.returning});
         if (!moved) waiting[branch.name] = moved.error().message;
         else if (!moved->empty()) waiting[branch.name] = *moved;
     }

@@ -55,6 +55,14 @@ Configuration Quorum::in_force(const Positions& positions) const {
     return election::in_force(told, initial_);
 }
 
+std::optional<Configuration> Quorum::surely_in_force(const Positions& positions) const {
+    std::set<std::string> there;
+    for (std::size_t i = 0; i < positions.size(); ++i)
+        if (positions[i]) there.insert(names_[i]);
+    auto newest = in_force(positions);
+    return is_quorum(newest, there) ? std::optional(std::move(newest)) : std::nullopt;
+}
+
 std::vector<std::string> Quorum::wal_sources(const ProjectId& project, const BranchId& branch) const {
     std::vector<const SafekeeperClient*> ordered;
     for (const auto& member : members_) ordered.push_back(member.get());

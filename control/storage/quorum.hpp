@@ -45,6 +45,9 @@ public:
     Positions positions(const ProjectId& project, const BranchId& branch) const;
     // The newest configuration that these tell of.
     Configuration in_force(const Positions& positions) const;
+    // The same, if a quorum of it is among them. What fewer tell of may have been replaced since, or never have been in force: it must not
+    // be ordered on anybody.
+    std::optional<Configuration> surely_in_force(const Positions& positions) const;
 
     // conninfos of the WAL services for readers of this branch, those with a log of the newest term first: a reader stays with the
     // first that answers, and one that missed a term has no more to give. Only those who count.

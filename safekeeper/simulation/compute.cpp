@@ -17,8 +17,8 @@ constexpr Microseconds kSenderTimeout = 800 * kMillisecond;
 
 }  // namespace
 
-Compute::Compute(System& system, Node node, std::string address, Writer& writer)
-    : system_(system), node_(node), address_(std::move(address)), writer_(writer),
+Compute::Compute(System& system, Node node, std::string address, Writer& writer, election::StandbyQuorum quorum)
+    : system_(system), node_(node), address_(std::move(address)), writer_(writer), quorum_(std::move(quorum)),
       kept_bytes_(system.world.random.between(2000, 40000)) {
     write_record();  // the checkpoint that it starts from
     work();
@@ -32,7 +32,12 @@ void Compute::stop() {
     if (!running_) return;
     note("stops");
     running_ = false;
+    end_senders([](const Sender&) { return true; });
+}
+
+void Compute::end_senders(const std::function<bool(const Sender&)>& which) {
     for (auto& [connection, sender] : senders_) {
+        if (!which(sender)) continue;
         system_.world.send_in_order(node_, sender.safekeeper, sender.last_arrival,
                                     [this, safekeeper = sender.safekeeper, task = sender.task, broken = sender.broken] {
                                         if (!*broken) system_.safekeepers[safekeeper]->disconnected(task);
@@ -44,7 +49,28 @@ void Compute::stop() {
                                         });
                                     });
     }
-    senders_.clear();
+    std::erase_if(senders_, [&](const auto& one) { return which(one.second); });
+}
+
+void Compute::reload(election::StandbyQuorum quorum) {
+    auto& world = system_.world;
+    quorum_ = std::move(quorum);
+    reloaded_ = world.now();
+    note("waits for any " + std::to_string(quorum_.count) + " of " + std::to_string(quorum_.standbys.size()));
+    for (const auto& [connection, sender] : senders_) {
+        world.after(world.random.mostly_low(100, 30 * kMillisecond), [this, connection = connection] {
+            if (auto found = senders_.find(connection); found != senders_.end()) found->second.quorum = quorum_;
+        });
+    }
+}
+
+void Compute::keep_away(std::size_t safekeeper) {
+    kept_away_.insert(safekeeper);
+    end_senders([safekeeper](const Sender& sender) { return sender.safekeeper == safekeeper; });
+}
+
+void Compute::end_older_senders() {
+    end_senders([this](const Sender& sender) { return sender.begun <= reloaded_; });
 }
 
 // Mostly small records, now and then one that ends exactly with a page, and so with a segment where that ends.
@@ -74,7 +100,6 @@ void Compute::commit() {
     std::vector<std::uint64_t> connections;
     for (const auto& [connection, sender] : senders_) connections.push_back(connection);
     for (auto connection : connections) send_to(connection);
-    release();
 }
 
 void Compute::connect(std::size_t safekeeper, std::uint64_t task, Lsn from) {
@@ -83,6 +108,7 @@ void Compute::connect(std::size_t safekeeper, std::uint64_t task, Lsn from) {
     };
     if (!running_) return refuse(false);
     // A safekeeper takes its name when it connects; a second connection of that name is refused as long as the first one lives.
+    if (kept_away_.contains(safekeeper)) return refuse(false);
     bool taken = std::any_of(senders_.begin(), senders_.end(), [&](const auto& one) { return one.second.safekeeper == safekeeper; });
     if (taken && system_.defect != Defect::count_a_standby_twice) return refuse(false);
     // What is committed is dropped when there is too much of it.
@@ -90,7 +116,7 @@ void Compute::connect(std::size_t safekeeper, std::uint64_t task, Lsn from) {
     if (dropped) return refuse(true);
     if (from > writer_.end()) return refuse(false);
     auto connection = ++last_connection_;
-    auto& sender = senders_[connection] = {safekeeper, task, from, Lsn{}, 0, std::make_shared<bool>(false)};
+    auto& sender = senders_[connection] = {safekeeper, task, from, quorum_, system_.world.now()};
     system_.world.send_in_order(
         node_, safekeeper, sender.last_arrival,
         [this, safekeeper, task, connection, broken = sender.broken] {
@@ -135,16 +161,22 @@ void Compute::flush_reported(std::uint64_t connection, Lsn flush) {
     auto found = senders_.find(connection);
     if (!running_ || found == senders_.end()) return;
     found->second.flush = std::max(found->second.flush, flush);
-    release();
+    release(found->second);
 }
 
 // synchronous_standby_names = 'ANY k (…)': connections are counted, as Postgres does.
-void Compute::release() {
+void Compute::release(const Sender& by) {
+    auto is_standby = [](const Sender& sender) {
+        const auto& names = sender.quorum.standbys;
+        return std::find(names.begin(), names.end(), name_of_safekeeper(sender.safekeeper)) != names.end();
+    };
+    if (!is_standby(by)) return;
     std::vector<Lsn> flushes;
-    for (const auto& [connection, sender] : senders_) flushes.push_back(sender.flush);
-    if (flushes.size() < system_.majority()) return;
+    for (const auto& [connection, sender] : senders_)
+        if (is_standby(sender)) flushes.push_back(sender.flush);
+    if (flushes.size() < by.quorum.count) return;
     std::sort(flushes.rbegin(), flushes.rend());
-    Lsn reached = flushes[system_.majority() - 1];
+    Lsn reached = flushes[by.quorum.count - 1];
     while (!waiting_.empty() && waiting_.front() <= reached) {
         note("commit at " + waiting_.front().to_string() + " is acknowledged");
         system_.truth->acknowledged(writer_, waiting_.front());

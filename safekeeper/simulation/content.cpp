@@ -25,14 +25,25 @@ void Content::append(const Writer& writer, Lsn from, Lsn to) {
 }
 
 void Content::append(const Content& other, Lsn from, Lsn to) {
+    if (from < other.start_) broken("WAL from " + from.to_string() + " on was taken from a log that begins at " + other.start_.to_string());
     for (const auto& stretch : other.stretches_)
         if (stretch.end > from && stretch.begin < to) append(*stretch.writer, std::max(from, stretch.begin), std::min(to, stretch.end));
 }
 
 void Content::cut(Lsn at) {
-    while (!stretches_.empty() && stretches_.back().begin >= at) stretches_.pop_back();
+    if (dropped_ && at < start_) broken("a log that begins at " + start_.to_string() + " was cut at " + at.to_string());
+    while (stretches_.size() > (dropped_ ? 1 : 0) && stretches_.back().begin >= at) stretches_.pop_back();
     if (!stretches_.empty()) stretches_.back().end = std::min(stretches_.back().end, at);
     end_ = std::min(end_, at);
+}
+
+void Content::drop_below(Lsn at) {
+    if (at <= start_) return;
+    if (at > end_ || record_end_below(at) != at) broken("WAL was dropped below " + at.to_string() + ", where no record of [" + to_string() + "] ends");
+    auto kept = std::find_if(stretches_.begin(), std::prev(stretches_.end()), [&](const Stretch& stretch) { return stretch.end > at; });
+    stretches_.erase(stretches_.begin(), kept);
+    stretches_.front().begin = start_ = at;
+    dropped_ = true;
 }
 
 Content Content::up_to(Lsn at) const {
@@ -59,11 +70,12 @@ bool Content::contains(const Writer& writer, Lsn end) const {
 
 bool Content::same_up_to(const Content& other, Lsn end) const {
     if (end > end_ || end > other.end_) return false;
-    for (std::size_t i = 0; i < stretches_.size() && stretches_[i].begin < end; ++i) {
-        if (i >= other.stretches_.size()) return false;
-        const auto& mine = stretches_[i];
-        const auto& its = other.stretches_[i];
-        if (mine.writer != its.writer || mine.begin != its.begin || std::min(mine.end, end) != std::min(its.end, end)) return false;
+    // Both are without gaps, so it suffices that no place has two writers.
+    Lsn begin = std::max(start_, other.start_);
+    for (const auto& mine : stretches_) {
+        if (mine.end <= begin || mine.begin >= end) continue;
+        for (const auto& its : other.stretches_)
+            if (mine.writer != its.writer && std::max({mine.begin, its.begin, begin}) < std::min({mine.end, its.end, end})) return false;
     }
     return true;
 }

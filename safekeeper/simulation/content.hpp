@@ -27,7 +27,10 @@ public:
     };
 
     explicit Content(Lsn start) : start_(start), end_(start) {}
+    // What a log holds that begins anew where the other one begins.
+    static Content begun_anew(const Content& other) { return other.up_to(other.start()); }
 
+    // Nothing below it is held (any more).
     Lsn start() const { return start_; }
     Lsn end() const { return end_; }
     const std::vector<Stretch>& stretches() const { return stretches_; }
@@ -38,12 +41,15 @@ public:
     // The stretches of the other log in [from, to).
     void append(const Content& other, Lsn from, Lsn to);
     void cut(Lsn at);
+    // REQUIRES a record end within.
+    void drop_below(Lsn at);
     Content up_to(Lsn at) const;
 
     // The last record end at or below `at`.
     Lsn record_end_below(Lsn at) const;
-    // Whether all that the writer wrote up to `end` is in it.
+    // Whether all that the writer wrote up to `end` is in it, but for what was dropped from its beginning.
     bool contains(const Writer& writer, Lsn end) const;
+    // Of what both hold.
     bool same_up_to(const Content& other, Lsn end) const;
 
     // "1:[0/100,0/200) 3:[0/200,0/280)", by term
@@ -52,6 +58,8 @@ public:
 private:
     Lsn start_;
     Lsn end_;
+    // WAL below start_ is gone: the first stretch stays, however short, since it says whose WAL continues here.
+    bool dropped_ = false;
     std::vector<Stretch> stretches_;
 };
 

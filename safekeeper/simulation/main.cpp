@@ -28,7 +28,7 @@ int catch_all_defects(std::uint64_t seeds, unsigned processes) {
 
 int main(int argc, char** argv) {
     CLI::App app{"Runs the consensus of launchers, safekeepers and computes in a simulated world with faults."};
-    Series series{.first_seed = 1, .seeds = 100000, .processes = std::max(1u, std::thread::hardware_concurrency()), .defect = Defect::none, .quiet = false};
+    Series series{.first_seed = 1, .seeds = 200000, .processes = std::max(1u, std::thread::hardware_concurrency()), .defect = Defect::none, .quiet = false};
     std::uint64_t replayed = 0;
     std::string defect_name;
     bool every_defect = false;
@@ -61,8 +61,9 @@ int main(int argc, char** argv) {
                     static_cast<unsigned long long>(*outcome.failed_seed), defect_name.empty() ? "" : (" --defect " + defect_name).c_str());
         return 1;
     }
-    std::printf("%llu runs, %llu commits acknowledged, %llu terms begun, %.0f s: every promise held\n",
+    std::printf("%llu runs, %llu commits acknowledged, %llu terms begun, members exchanged %llu times, %llu logs begun anew, %.0f s: every promise held\n",
                 static_cast<unsigned long long>(outcome.runs), static_cast<unsigned long long>(outcome.commits),
-                static_cast<unsigned long long>(outcome.terms), seconds);
+                static_cast<unsigned long long>(outcome.terms), static_cast<unsigned long long>(outcome.exchanges),
+                static_cast<unsigned long long>(outcome.logs_begun_anew), seconds);
     return 0;
 }

@@ -18,7 +18,7 @@ namespace {
 // What the processes tell one another.
 struct Shared {
     std::atomic<std::uint64_t> next{0};  // seed not yet taken, from the first on
-    std::atomic<std::uint64_t> runs{0}, commits{0}, terms{0};
+    std::atomic<std::uint64_t> runs{0}, commits{0}, terms{0}, exchanges{0}, logs_begun_anew{0};
     std::atomic<bool> stop{false};
     std::atomic<std::uint64_t> running[64] = {};
 };
@@ -36,6 +36,8 @@ struct Shared {
         shared.runs += 1;
         shared.commits += summary.commits;
         shared.terms += summary.terms;
+        shared.exchanges += summary.exchanges;
+        shared.logs_begun_anew += summary.logs_begun_anew;
     }
 }
 
@@ -66,6 +68,8 @@ Outcome run_series(const Series& series) {
     outcome.runs = shared.runs;
     outcome.commits = shared.commits;
     outcome.terms = shared.terms;
+    outcome.exchanges = shared.exchanges;
+    outcome.logs_begun_anew = shared.logs_begun_anew;
     ::munmap(memory, sizeof(Shared));
     return outcome;
 }

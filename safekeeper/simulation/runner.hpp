@@ -22,6 +22,8 @@ struct Outcome {
     std::uint64_t runs = 0;
     std::uint64_t commits = 0;
     std::uint64_t terms = 0;
+    std::uint64_t exchanges = 0;
+    std::uint64_t logs_begun_anew = 0;
 };
 
 // Stops at the first failure.

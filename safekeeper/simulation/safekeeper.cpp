@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "safekeeper/branch/retention.hpp"
 #include "safekeeper/simulation/compute.hpp"
 #include "safekeeper/simulation/failure.hpp"
 
@@ -11,11 +12,11 @@ namespace bough::safekeeper::simulation {
 using namespace consensus;
 
 std::string name_of_safekeeper(std::size_t number) { return "s" + std::to_string(number); }
+std::size_t number_of_safekeeper(const std::string& name) { return std::stoul(name.substr(1)); }
 
 namespace {
 
-// The safekeeper of that name.
-std::size_t number_of(const Peer& peer) { return std::stoul(peer.admin.substr(1)); }
+std::size_t number_of(const Peer& peer) { return number_of_safekeeper(peer.admin); }
 
 Error unavailable(const std::string& message) { return {ErrorCode::unavailable, message, {}}; }
 
@@ -56,7 +57,8 @@ void Safekeeper::start() {
     if (log_.end() < scan_)
         broken(name_ + " finds its log to end at " + log_.end().to_string() + ", though it was durable up to " + scan_.to_string());
     if (system_.defect == Defect::renumber_promise_on_restart) control_.promised = control_.history.last().term;
-    core_ = std::make_unique<Core>(control_, LogPosition{log_.end(), log_.end(), {}});
+    if (system_.defect == Defect::forget_configuration_on_restart) control_.assignment.configuration = {};
+    core_ = std::make_unique<Core>(control_, LogPosition{log_.end(), log_.end(), {}}, name_);
     invariants_ = std::make_unique<Invariants>(*core_);
     flush_ = log_.end();
     note("starts, promised " + std::to_string(control_.promised.value) + ", history [" + control_.history.to_string() + "], log [" + log_.to_string() + "]");
@@ -65,6 +67,7 @@ void Safekeeper::start() {
     check();
     perform(actions);
     tell_peers();
+    if (system_.peer_wal_bytes_max) drop_wal();
 }
 
 void Safekeeper::stop(bool power_cut) {
@@ -75,9 +78,12 @@ void Safekeeper::stop(bool power_cut) {
         if (random.chance(500)) {
             control_ = *being_persisted_;
             scan_ = core_->log().end;
+            system_.truth->configured();
         }
         being_persisted_.reset();
     }
+    if (beginning_anew_ && random.chance(500)) write_beginning(*beginning_anew_);
+    beginning_anew_.reset();
     if (power_cut) {
         // Of what was not synced any part may be there, and the log ends where the first is missing.
         Lsn end{random.between(durable_log_.end().value, std::max(durable_log_.end(), log_.end()).value)};
@@ -85,6 +91,7 @@ void Safekeeper::stop(bool power_cut) {
         else log_ = durable_log_;
     }
     note(std::string(power_cut ? "loses power" : "is killed") + ", log [" + log_.to_string() + "]");
+    kept_by_pageserver_ = {};
     core_.reset();
     invariants_.reset();
     waiting_.clear();
@@ -162,8 +169,10 @@ void Safekeeper::persist(const Persist& action) {
         being_persisted_.reset();
         if (fails && system_.defect != Defect::swallow_failed_persist) return step(PersistFailed{{ErrorCode::io, "no space left on device", {}}});
         if (!fails) {
+            bool others_count = durable.assignment.configuration != control_.assignment.configuration || durable.history != control_.history;
             control_ = durable;
             scan_ = scan;
+            if (others_count) system_.truth->configured();
         }
         step(Persisted{});
     });
@@ -194,8 +203,10 @@ void Safekeeper::answer(RequestId request, Result<Answer> answer) {
 }
 
 Answer Safekeeper::standing(const Position& position, bool granted) const {
-    return {granted, {position.promised, position.last_term, position.history, position.log.end, position.commit_lsn, position.configured_in},
-            log_.up_to(position.log.end)};
+    return {granted,
+            {position.promised, position.last_term, position.history, position.log.end, position.commit_lsn, position.configured_in,
+             position.configuration},
+            position.log.flush, compute_ != nullptr, log_.up_to(position.log.end)};
 }
 
 // --- requests -------------------------------------------------------------------------------------------------------------------
@@ -221,8 +232,12 @@ void Safekeeper::learn_commit(Term term, Lsn lsn) {
     if (up()) step(CommitLearnt{term, lsn});
 }
 
+void Safekeeper::learn_durable(Lsn lsn) {
+    if (up()) kept_by_pageserver_ = std::max(kept_by_pageserver_, lsn);
+}
+
 std::optional<Safekeeper::Served> Safekeeper::read_committed(Lsn from) const {
-    if (!up()) return std::nullopt;
+    if (!up() || from < log_.start()) return std::nullopt;
     Lsn end = system_.defect == Defect::serve_above_commit ? core_->log().end : core_->readable_end();
     if (end <= from) return std::nullopt;
     return Served{log_.up_to(end), end};
@@ -342,9 +357,9 @@ void Safekeeper::catch_up() {
         limit = task->target;
         for (const auto& donor : task->donors) donors.push_back(number_of(donor));
     } else {
-        // The compute has dropped that WAL: it is committed.
+        // The compute has dropped that WAL. Committed or not, a peer in the term has the same: it has one writer.
         const auto& stream = std::get<StartStream>(task_);
-        wanted = {stream.term, true, false, core_->log().end};
+        wanted = {stream.term, true, true, core_->log().end};
         limit = Lsn{~0ull};
         for (const auto& peer : stream.assignment.peers) donors.push_back(number_of(peer));
     }
@@ -367,10 +382,14 @@ void Safekeeper::ask_donor(const Wanted& wanted, Lsn limit, std::vector<std::siz
         if (!up() || task != task_number_ || std::exchange(*answered, true)) return;
         ask_donor(wanted, limit, donors);
     };
-    system_.world.send(node(), donor.node(), [this, &donor, task, wanted, limit, answered, next] {
+    system_.world.send(node(), donor.node(), [this, &donor, task, wanted, limit, donors, answered, next] {
         auto served = donor.read_for_peer(wanted);
-        system_.world.send(donor.node(), node(), [this, served, task, wanted, limit, answered, next] {
+        system_.world.send(donor.node(), node(), [this, &donor, served, task, wanted, limit, donors, answered, next] {
             if (!up() || task != task_number_ || *answered) return;
+            if (!served && served.error().code == ErrorCode::out_of_range) {
+                *answered = true;
+                return begin_anew_from(donor, wanted, [this, wanted, limit, donors] { ask_donor(wanted, limit, donors); });
+            }
             if (!served || served->end <= wanted.from) return next();
             *answered = true;
             auto length = system_.world.random.between(500, 20000);
@@ -386,13 +405,75 @@ void Safekeeper::ask_donor(const Wanted& wanted, Lsn limit, std::vector<std::siz
     later(30 * kMillisecond, next);
 }
 
-Result<Safekeeper::Served> Safekeeper::read_for_peer(const Wanted& wanted) const {
+Result<void> Safekeeper::check_wanted(const Wanted& wanted) const {
     if (!up()) return unavailable("down");
     auto position = core_->position();
     if (position.promised != wanted.term) return unavailable("another term");
     if (wanted.begun && position.last_term != wanted.term) return unavailable("not begun");
+    return {};
+}
+
+Result<Safekeeper::Served> Safekeeper::read_for_peer(const Wanted& wanted) const {
+    BOUGH_TRY(check_wanted(wanted));
+    if (wanted.from < log_.start()) return Error{ErrorCode::out_of_range, "dropped", {}};
     Lsn end = wanted.uncommitted ? core_->log().end : core_->readable_end();
     return Served{log_.up_to(end), end};
+}
+
+Result<Content> Safekeeper::beginning_for_peer(const Wanted& wanted) const {
+    BOUGH_TRY(check_wanted(wanted));
+    if (system_.defect == Defect::begin_anew_at_the_donors_end) {
+        auto log = log_.up_to(core_->log().end);
+        log.drop_below(log.end());
+        return log;
+    }
+    return Content::begun_anew(log_);
+}
+
+// The donor has dropped what is missing here. `otherwise`: when it does not help.
+void Safekeeper::begin_anew_from(const Safekeeper& donor, const Wanted& wanted, std::function<void()> otherwise) {
+    auto answered = std::make_shared<bool>(false);
+    auto finish = [this, task = task_number_, answered, otherwise](const Result<Content>& beginning) {
+        if (!up() || task != task_number_ || std::exchange(*answered, true)) return;
+        if (!beginning || beginning->start() <= core_->log().end || full_ || syncing_) return otherwise();
+        begin_anew(*beginning);
+    };
+    system_.world.send(node(), donor.node(), [this, &donor, wanted, finish] {
+        system_.world.send(donor.node(), node(), [beginning = donor.beginning_for_peer(wanted), finish] { finish(beginning); });
+    });
+    later(30 * kMillisecond, [finish] { finish(unavailable("no answer")); });
+}
+
+// Nobody stops the follower meanwhile: it is as busy as with a sync.
+void Safekeeper::begin_anew(const Content& log) {
+    syncing_ = true;
+    beginning_anew_ = log;
+    later(disk_delay(), [this] {
+        syncing_ = false;
+        write_beginning(*std::exchange(beginning_anew_, std::nullopt));
+        auto task = task_number_;
+        step(LogBegunAnew{log_position()});
+        if (!up()) return;
+        tell_peers();
+        if (after_sync_) return std::exchange(after_sync_, nullptr)();
+        if (task != task_number_ || stopping_) return;
+        if (std::holds_alternative<StartCatchUp>(task_)) catch_up();
+        else retry();
+    });
+}
+
+// The control file decides which of the two logs it is.
+void Safekeeper::write_beginning(const Content& log) {
+    note("begins its log anew at " + log.start().to_string());
+    control_ = core_->durable();
+    if (system_.defect == Defect::forget_promise_when_beginning_anew) {
+        control_.promised = {};
+        control_.history = {};
+    }
+    control_.commit_lsn = std::max(control_.commit_lsn, log.start());
+    scan_ = flush_ = log.start();
+    log_ = durable_log_ = log;
+    system_.truth->begun_anew(log_, name_);
 }
 
 void Safekeeper::append(const Content& from_log, Lsn from, Lsn to) { log_.append(from_log, from, to); }
@@ -419,7 +500,8 @@ void Safekeeper::synced(Lsn up_to) {
         pages_lost_ = true;
     }
     if (!pages_lost_) {
-        durable_log_ = log_.up_to(std::min(up_to, log_.end()));
+        // One that began earlier may end later.
+        if (Lsn end = std::min(up_to, log_.end()); end > durable_log_.end()) durable_log_ = log_.up_to(end);
     }
     flush_ = std::max(flush_, std::min(up_to, log_.end()));
     if (after_sync_) return std::exchange(after_sync_, nullptr)();
@@ -449,11 +531,41 @@ void Safekeeper::report_flush() {
     });
 }
 
+// --- what is no longer needed ------------------------------------------------------------------------------------------------------------
+
+bool Safekeeper::can_save() const {
+    auto state = core_->state();
+    return !being_persisted_ && !beginning_anew_ && state != State::persisting && state != State::cutting && state != State::dropping;
+}
+
+void Safekeeper::drop_wal() {
+    later(system_.world.random.between(20 * kMillisecond, 120 * kMillisecond), [this] {
+        drop_wal();
+        if (saving_ || full_ || !can_save() || lying_ || pages_lost_) return;
+        Lsn durable = system_.defect == Defect::drop_what_the_pageserver_lacks ? core_->log().end : kept_by_pageserver_;
+        Lsn limit = drop_limit({durable, core_->readable_end(), core_->log().end, core_->peers_have()}, {*system_.peer_wal_bytes_max, 0});
+        if (limit <= log_.start()) return;
+        Lsn at = log_.record_end_below(limit);
+        if (at <= log_.start()) return;
+        saving_ = true;
+        later(disk_delay(), [this, at] {
+            saving_ = false;
+            if (!can_save() || at <= log_.start()) return;
+            control_ = core_->durable();
+            scan_ = core_->log().end;
+            note("drops WAL below " + at.to_string());
+            log_.drop_below(at);
+            durable_log_.drop_below(at);
+            system_.truth->dropped(log_, name_);
+        });
+    });
+}
+
 // --- the exchange of positions --------------------------------------------------------------------------------------------------------
 
 Safekeeper::Told Safekeeper::told_to_peers() const {
     auto position = core_->position();
-    Told told{number_, position.last_term, position.counted_end(), position.commit_lsn};
+    Told told{number_, position.last_term, position.counted_end(), position.commit_lsn, position.configuration.generation};
     if (system_.defect == Defect::count_catch_up_in_its_old_term) told.end = position.log.end;
     return told;
 }
@@ -493,8 +605,7 @@ void Safekeeper::exchange() {
             saving_ = true;
             later(disk_delay(), [this] {
                 saving_ = false;
-                auto state = core_->state();
-                if (being_persisted_ || state == State::persisting || state == State::cutting || state == State::dropping) return;
+                if (!can_save()) return;
                 if (system_.defect == Defect::answer_vote_before_persisting || system_.defect == Defect::swallow_failed_persist) return;
                 control_ = core_->durable();
                 if (system_.defect != Defect::ignore_failed_fsync) scan_ = core_->log().end;
@@ -504,7 +615,7 @@ void Safekeeper::exchange() {
 }
 
 void Safekeeper::peer_told(const Told& told) {
-    step(PeerReported{name_of_safekeeper(told.from), told.last_term, told.end});
+    step(PeerReported{name_of_safekeeper(told.from), told.last_term, told.end, told.generation});
     if (!up()) return;
     Term term = system_.defect == Defect::trust_commit_of_any_term ? core_->position().last_term : told.last_term;
     step(CommitLearnt{term, told.commit, name_of_safekeeper(told.from)});

@@ -21,6 +21,8 @@ namespace bough::safekeeper::simulation {
 struct Answer {
     bool granted = false;
     election::Standing standing;
+    Lsn flush;
+    bool streaming = false;
     Content log{Lsn{}};
 };
 
@@ -33,6 +35,8 @@ public:
     bool up() const { return core_ != nullptr; }
     // Synced bytes and what the process would find after a power cut at its worst.
     const Content& durable_log() const { return durable_log_; }
+    // As on disk.
+    const consensus::Durable& control() const { return control_; }
     const consensus::Core& core() const { return *core_; }
     bool idle_and_streaming() const;
 
@@ -51,6 +55,8 @@ public:
     void vote(Term term, Reply reply);
     void begin(consensus::BeginRequested request, Reply reply);
     void learn_commit(Term term, Lsn lsn);
+    // That the pageserver has all below durably.
+    void learn_durable(Lsn lsn);
 
     // What a reader of committed WAL gets from `from` on: a log, and up to where it may be read. Nothing: there is no more.
     struct Served {
@@ -72,6 +78,7 @@ public:
         Term last_term;
         Lsn end;
         Lsn commit;
+        std::uint64_t generation = 0;
     };
     void peer_told(const Told& told);
     Told told_to_peers() const;
@@ -82,7 +89,10 @@ public:
         bool uncommitted;
         Lsn from;
     };
+    // out_of_range: what follows `wanted.from` was dropped.
     Result<Served> read_for_peer(const Wanted& wanted) const;
+    // What a log holds that begins anew where this one begins.
+    Result<Content> beginning_for_peer(const Wanted& wanted) const;
 
 private:
     using Task = std::variant<std::monostate, consensus::StartStream, consensus::StartCatchUp>;
@@ -95,6 +105,7 @@ private:
     void answer(consensus::RequestId request, Result<Answer> answer);
     Answer standing(const consensus::Position& position, bool granted) const;
     Microseconds disk_delay();
+    Result<void> check_wanted(const Wanted& wanted) const;
     // After the delay, unless the process has ended since.
     void later(Microseconds delay, std::function<void()> task);
     void note(const std::string& text) const;
@@ -108,13 +119,20 @@ private:
     void retry();
     void catch_up();
     void ask_donor(const Wanted& wanted, Lsn limit, std::vector<std::size_t> donors);
+    void begin_anew_from(const Safekeeper& donor, const Wanted& wanted, std::function<void()> otherwise);
+    void begin_anew(const Content& log);
+    void write_beginning(const Content& log);
     void append(const Content& from_log, Lsn from, Lsn to);
     void sync();
     void synced(Lsn up_to);
     consensus::LogPosition log_position() const;
     void report_flush();
 
-    // the exchange
+    // what is no longer needed
+    void drop_wal();
+    bool can_save() const;
+
+    // the exchange of positions
     void tell_peers();
     void exchange();
 
@@ -128,6 +146,8 @@ private:
     Content log_;         // as written
     Content durable_log_; // as synced
     std::optional<consensus::Durable> being_persisted_;
+    std::optional<Content> beginning_anew_;  // the log that is about to be written over the old one
+    Lsn kept_by_pageserver_;                 // as far as is known here; lost with the process
 
     // In the process.
     std::unique_ptr<consensus::Core> core_;

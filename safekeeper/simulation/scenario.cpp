@@ -10,10 +10,12 @@
 
 namespace bough::safekeeper::simulation {
 
-System::System(const Options& options, std::size_t member_count, std::size_t launcher_count, Lsn start_lsn)
-    : world(options.seed, member_count + launcher_count + 1, options.traced), defect(options.defect), start(start_lsn) {
-    safekeepers.resize(member_count);
-    launchers.resize(launcher_count);
+System::System(const Options& options, const Shape& shape)
+    : world(options.seed, shape.members + shape.spares + shape.launchers + 1, options.traced), defect(options.defect), start(shape.start),
+      exchanging(shape.spares > 0), peer_wal_bytes_max(shape.peer_wal_bytes_max) {
+    safekeepers.resize(shape.members + shape.spares);
+    launchers.resize(shape.launchers);
+    for (std::size_t i = 0; i < shape.members; ++i) membership.members.push_back(name_of_safekeeper(i));
 }
 
 System::~System() = default;
@@ -31,19 +33,21 @@ constexpr std::uint64_t kSegmentBytes = 16 << 20;
 constexpr Microseconds kFaultsEnd = 2 * kSecond;
 constexpr Microseconds kCalmEnd = 30 * kSecond;
 
-struct Shape {
-    std::size_t members;
-    std::size_t launchers;
-    Lsn start;
-};
-
 Shape shape_of(std::uint64_t seed) {
     Random random(seed ^ 0xB0B0);
     auto dice = random.between(0, 9);
     auto segments = random.between(1, 200);
     auto before_end = random.between(0, 40) * 1000;
     auto launchers = random.between(1, 3);
-    return {dice < 7 ? 3u : dice < 8 ? 1u : 5u, launchers, Lsn{segments * kSegmentBytes - before_end}};
+    Shape shape{dice < 7 ? 3u : dice < 8 ? 1u : 5u, launchers, Lsn{segments * kSegmentBytes - before_end}};
+    // With chance of its own: a seed in which neither happens is the run that it was before these were there.
+    Random more(seed ^ 0xC0FFEE);
+    if (more.chance(350)) {
+        shape.members = more.chance(900) ? 3 : 1;
+        shape.spares = more.between(1, 3);
+    }
+    if (more.chance(300)) shape.peer_wal_bytes_max = more.between(500, 20000);
+    return shape;
 }
 
 class Scenario {
@@ -54,20 +58,20 @@ public:
         work();
         system_.world.run_until(kFaultsEnd);
         calm();
-        return {system_.truth->commits(), system_.truth->terms()};
+        return {system_.truth->commits(), system_.truth->terms(), exchanges_, system_.truth->logs_begun_anew()};
     }
 
 private:
-    Scenario(const Options& options, const Shape& shape) : system_(options, shape.members, shape.launchers, shape.start) {
-        std::vector<const Content*> disks;
-        for (std::size_t i = 0; i < system_.members(); ++i) disks.push_back(nullptr);
+    Scenario(const Options& options, const Shape& shape) : system_(options, shape) {
+        std::vector<Truth::Disk> disks;
         // The truth is asked from the first step on.
-        system_.truth = std::make_unique<Truth>(std::vector<const Content*>{}, system_.start);
-        for (std::size_t i = 0; i < system_.members(); ++i) {
-            system_.safekeepers[i] = std::make_unique<Safekeeper>(system_, i);
-            disks[i] = &system_.safekeepers[i]->durable_log();
+        system_.truth = std::make_unique<Truth>(disks, system_.membership.initial(), system_.start);
+        for (std::size_t i = 0; i < system_.safekeepers.size(); ++i) {
+            auto& safekeeper = system_.safekeepers[i];
+            safekeeper = std::make_unique<Safekeeper>(system_, i);
+            disks.push_back({safekeeper->name(), &safekeeper->durable_log(), &safekeeper->control()});
         }
-        system_.truth = std::make_unique<Truth>(std::move(disks), system_.start);
+        system_.truth = std::make_unique<Truth>(std::move(disks), system_.membership.initial(), system_.start);
         for (std::size_t i = 0; i < system_.launchers.size(); ++i) system_.launchers[i] = std::make_unique<Launcher>(system_, i);
         system_.reader = std::make_unique<Reader>(system_);
         auto& world = system_.world;
@@ -85,7 +89,10 @@ private:
                 return launcher->busy() || (launcher->compute() != nullptr && launcher->compute()->running());
             });
             if (!writing || (restless_launchers_ && system_.world.random.chance(30))) any_launcher().take_over();
+            watch_exchange();
         });
+        if (system_.exchanging) every(200 * kMillisecond, [this] { change_members(); });
+        if (system_.peer_wal_bytes_max) every(400 * kMillisecond, [this] { system_.reader->restart(); });
         every(50 * kMillisecond, [this] { any_launcher().ask_tip(); });
         every(trouble_every_, [this] { trouble(); });
     }
@@ -98,8 +105,38 @@ private:
         });
     }
 
+    // Somebody wants other members, or the old ones back; sometimes while no compute runs.
+    void change_members() {
+        auto& random = system_.world.random;
+        auto& membership = system_.membership;
+        if (membership.changing()) {
+            if (random.chance(100)) membership.call_off();
+            else if (random.chance(100)) any_launcher().take_over_for_exchange();
+            return;
+        }
+        std::vector<std::string> fresh, next;
+        for (const auto& safekeeper : system_.safekeepers)
+            if (!is_member({1, membership.members, {}}, safekeeper->name()) && !membership.leaving.contains(safekeeper->name()))
+                fresh.push_back(safekeeper->name());
+        // Mostly one for another; or all, some, or none of the old ones stay.
+        auto leave = random.chance(600) ? 1 : random.between(0, membership.members.size());
+        auto come = std::min<std::size_t>(fresh.size(), random.chance(600) ? 1 : random.between(0, fresh.size()));
+        next = membership.members;
+        for (; leave > 0; --leave) next.erase(next.begin() + static_cast<std::ptrdiff_t>(random.index(next.size())));
+        for (std::size_t i = 0; i < come; ++i) next.push_back(fresh[i]);
+        if (next.empty() || next == membership.members) return;
+        note("the members shall be " + bough::to_string({1, membership.members, next}));
+        membership.begin(next);
+    }
+
+    void watch_exchange() {
+        bool changing = system_.membership.changing();
+        if (changing_ && !changing) ++exchanges_;
+        changing_ = changing;
+    }
+
     Launcher& any_launcher() { return *system_.launchers[system_.world.random.index(system_.launchers.size())]; }
-    Safekeeper& any_safekeeper() { return *system_.safekeepers[system_.world.random.index(system_.members())]; }
+    Safekeeper& any_safekeeper() { return *system_.safekeepers[system_.world.random.index(system_.safekeepers.size())]; }
 
     void trouble() {
         auto& world = system_.world;
@@ -164,7 +201,7 @@ private:
             default: {
                 // A launcher and all that it does goes on behind everybody's back for a while, then comes back.
                 auto node = system_.launcher_node(random.index(system_.launchers.size()));
-                for (std::size_t i = 0; i < system_.members(); ++i)
+                for (std::size_t i = 0; i < system_.safekeepers.size(); ++i)
                     if (random.chance(700)) world.separate(node, i, true);
                 later(500 * kMillisecond, [this] { system_.world.heal(); });
             }
@@ -194,6 +231,7 @@ private:
             }
             for (auto& compute : system_.computes) compute->set_quiet();
             launcher.look_after();
+            watch_exchange();
             auto* compute = launcher.compute();
             if (compute == nullptr || !compute->running()) {
                 if (!launcher.busy()) launcher.take_over();
@@ -210,7 +248,9 @@ private:
     }
 
     bool all_have(const Writer& writer) const {
-        for (const auto& safekeeper : system_.safekeepers) {
+        if (system_.membership.changing() || !system_.membership.errands.empty()) return false;
+        for (const auto& name : system_.membership.members) {
+            const auto& safekeeper = system_.safekeepers[number_of_safekeeper(name)];
             if (!safekeeper->up() || !safekeeper->durable_log().contains(writer, writer.end())) return false;
             if (safekeeper->core().readable_end() != writer.end()) return false;
         }
@@ -224,6 +264,8 @@ private:
     System system_;
     Microseconds trouble_every_ = 0;
     bool restless_launchers_ = false;
+    bool changing_ = false;
+    std::size_t exchanges_ = 0;
 };
 
 }  // namespace

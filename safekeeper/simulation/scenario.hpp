@@ -12,6 +12,8 @@ namespace bough::safekeeper::simulation {
 struct Summary {
     std::size_t commits = 0;
     std::size_t terms = 0;
+    std::size_t exchanges = 0;        // of members, finished
+    std::size_t logs_begun_anew = 0;
 };
 
 // Aborts when a promise is broken.

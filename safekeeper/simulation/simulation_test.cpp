@@ -9,11 +9,13 @@ namespace {
 constexpr std::uint64_t kFirstSeed = 1'000'001;
 
 TEST(Simulation, keeps_every_promise) {
-    auto outcome = run_series({.first_seed = kFirstSeed, .seeds = 3000, .processes = 2, .defect = Defect::none, .quiet = false});
+    auto outcome = run_series({.first_seed = kFirstSeed, .seeds = 6500, .processes = 2, .defect = Defect::none, .quiet = false});
     EXPECT_FALSE(outcome.failed_seed.has_value()) << "seed " << *outcome.failed_seed << "; `./dev sim --replay` shows the run";
     // It was no idle time.
     EXPECT_GT(outcome.commits, outcome.runs * 10);
     EXPECT_GT(outcome.terms, outcome.runs * 3);
+    EXPECT_GT(outcome.exchanges, outcome.runs / 2);
+    EXPECT_GT(outcome.logs_begun_anew, outcome.runs / 2);
 }
 
 class PlantedDefect : public testing::TestWithParam<DefectName> {};

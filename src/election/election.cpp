@@ -86,11 +86,31 @@ void Election::ask_for_votes() {
         if (*standing) term_ = std::max(term_, (*standing)->promised);
     term_.value += 1;
     state_ = State::voting;
+    const auto counting = who_may_count();
     // Who does not count is left alone: it enters the term later.
     for (Member member = 0; member < members_.size(); ++member) {
-        votes_.asked[member] = is_member(configuration_, members_[member]);
+        votes_.asked[member] = counting.contains(members_[member]);
         if (votes_.asked[member]) actions_.emplace_back(AskVote{member, term_});
     }
+}
+
+// The newest configuration may have missed its own members, and be known only to those who leave by it: then what it replaces is won, since
+// that is what the voters tell of. So whom a voter would name is asked, too.
+std::set<std::string> Election::who_may_count() const {
+    std::set<std::string> names;
+    std::vector<std::string> more = everybody(configuration_);
+    while (!more.empty()) {
+        auto name = std::move(more.back());
+        more.pop_back();
+        if (!names.insert(name).second) continue;
+        auto member = std::find(members_.begin(), members_.end(), name);
+        if (member == members_.end()) continue;
+        const auto& told = standings_.of[static_cast<std::size_t>(member - members_.begin())];
+        if (!told || !*told) continue;
+        auto named = everybody((*told)->configuration);
+        more.insert(more.end(), named.begin(), named.end());
+    }
+    return names;
 }
 
 void Election::on(const Voted& event) {

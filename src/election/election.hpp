@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -113,6 +114,7 @@ private:
     void on(const Voted& event);
     void on(const Begun& event);
     void ask_for_votes();
+    std::set<std::string> who_may_count() const;
     void choose_and_begin();
     template <class T>
     bool take(Answers<T>& answers, Member member, const Result<T>& answer);

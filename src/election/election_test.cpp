@@ -178,6 +178,23 @@ TEST_F(ElectionInAChange, who_does_not_count_has_no_vote) {
     EXPECT_EQ(std::get<AskBegin>(begins[1]).member, 1u);
 }
 
+// a, who leaves by it, is the only one to know that b alone counts now; b was not told and would have a win with it.
+TEST_F(ElectionInAChange, whom_a_voter_names_is_asked_too) {
+    const Configuration both{2, {"a"}, {"b"}}, alone{3, {"b"}, {}};
+    for (bool votes : {true, false}) {
+        Election exchange({"a", "b"}, Configuration{1, {"a"}, {}});
+        exchange.start();
+        exchange.step(Told{0, in_configuration(base, 4, alone)});
+        auto asked = exchange.step(Told{1, in_configuration(base, 4, both)});
+        ASSERT_EQ(asked.size(), 2u);
+        for (Member member : {0u, 1u}) EXPECT_EQ(std::get<AskVote>(asked[member]).member, member);
+        exchange.step(Voted{1, Vote{true, in_configuration(base, 4, both)}});
+        auto then = exchange.step(votes ? Voted{0, Vote{true, in_configuration(base, 4, alone)}} : Voted{0, away()});
+        if (votes) EXPECT_EQ(std::get<AskBegin>(then.front()).order.configuration, alone);
+        else EXPECT_TRUE(std::holds_alternative<Lost>(then.front()));
+    }
+}
+
 TEST_F(ElectionInAChange, a_newer_term_s_configuration_counts_whatever_its_generation) {
     EXPECT_EQ(in_force({in_configuration(base, 4, after), in_configuration(base, 5, joint)}, before), joint);
     EXPECT_EQ(in_force({in_configuration(base, 4, joint), in_configuration(base, 4, after)}, before), after);

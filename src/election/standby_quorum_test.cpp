@@ -1,8 +1,8 @@
-#include "control/computes/standby_quorum.hpp"
+#include "election/standby_quorum.hpp"
 
 #include <gtest/gtest.h>
 
-namespace bough::control {
+namespace bough::election {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -65,5 +65,11 @@ TEST(StandbyQuorum, whichever_answer_are_a_quorum) {
     }
 }
 
+TEST(StandbyQuorum, nobody_whom_either_setting_names_streams_while_it_changes) {
+    EXPECT_EQ(named_by_either({"a", "b", "c"}, {"a", "b", "c", "d"}), (Names{"a", "b", "c", "d"}));
+    EXPECT_EQ(named_by_either({"a", "b", "c"}, {"d", "b"}), (Names{"a", "b", "c", "d"}));
+    EXPECT_EQ(named_by_either({}, {"a"}), Names{"a"});
+}
+
 }  // namespace
-}  // namespace bough::control
+}  // namespace bough::election

@@ -1,11 +1,12 @@
-#include "control/computes/standby_quorum.hpp"
+#include "election/standby_quorum.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "bough/check.hpp"
 
-namespace bough::control {
+namespace bough::election {
 namespace {
 
 // So many of `names` that at least a majority of `list` is among them; nothing when all of them are too few.
@@ -19,10 +20,10 @@ std::optional<std::size_t> count_for(const std::vector<std::string>& names, cons
 
 }  // namespace
 
-compute::StandbyQuorum standby_quorum(const Configuration& configuration, const std::set<std::string>& live) {
+StandbyQuorum standby_quorum(const Configuration& configuration, const std::set<std::string>& live) {
     auto everyone = everybody(configuration);
     BOUGH_CHECK(!everyone.empty() && everyone.size() <= 2 * kMembersMax);
-    std::optional<compute::StandbyQuorum> best;
+    std::optional<StandbyQuorum> best;
     long best_spare = 0;
     // Few enough to try every choice of names.
     for (unsigned choice = 1; choice < 1u << everyone.size(); ++choice) {
@@ -39,7 +40,7 @@ compute::StandbyQuorum standby_quorum(const Configuration& configuration, const 
         long spare = up - static_cast<long>(*count);
         // Of two that can lose as many live ones, the one that names more: those that are away now may come back.
         if (!best || spare > best_spare || (spare == best_spare && names.size() - *count > best->standbys.size() - best->count)) {
-            best = compute::StandbyQuorum{*count, std::move(names)};
+            best = StandbyQuorum{*count, std::move(names)};
             best_spare = spare;
         }
     }
@@ -47,4 +48,10 @@ compute::StandbyQuorum standby_quorum(const Configuration& configuration, const 
     return *best;
 }
 
-}  // namespace bough::control
+std::vector<std::string> named_by_either(std::vector<std::string> before, const std::vector<std::string>& after) {
+    for (const auto& name : after)
+        if (std::find(before.begin(), before.end(), name) == before.end()) before.push_back(name);
+    return before;
+}
+
+}  // namespace bough::election
