@@ -66,7 +66,8 @@ rocksdb::ColumnFamilyOptions version_options(const std::shared_ptr<rocksdb::Cach
     family.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kObjectKeyBytes));
     family.write_buffer_size = 8ull << 20;  // images that took a version's place, and erasures
     family.max_write_buffer_number = 3;
-    family.compression = rocksdb::kZSTD;
+    // What is sealed is soon merged: until then it is not worth zstd's time.
+    family.compression_per_level = {rocksdb::kLZ4Compression, rocksdb::kZSTD};
     family.compression_opts.level = 1;
     family.table_properties_collector_factories.push_back(branch_bytes_collector());
     family.level_compaction_dynamic_level_bytes = true;

@@ -29,7 +29,7 @@ struct SealedVersion {
 class SealedFile {
 public:
     SealedFile(const rocksdb::Options& options, rocksdb::ColumnFamilyHandle* family)
-        : writer_(rocksdb::EnvOptions(), options, family, /*invalidate_page_cache=*/false) {}
+        : writer_(rocksdb::EnvOptions(), of_first_level(options), family, /*invalidate_page_cache=*/false) {}
 
     Result<void> open(const std::filesystem::path& file) {
         const auto status = writer_.Open(file.string());
@@ -69,6 +69,12 @@ public:
     }
 
 private:
+    // A writer of files would compress as for the last level.
+    static rocksdb::Options of_first_level(rocksdb::Options options) {
+        options.compression = options.compression_per_level.front();
+        options.compression_per_level.clear();
+        return options;
+    }
     Result<void> put(std::string_view key, std::string_view value) {
         const auto status = writer_.Put(rocksdb::Slice(key.data(), key.size()), rocksdb::Slice(value.data(), value.size()));
         if (!status.ok()) return error_of_status(status, "could not write an SST file");
