@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kReloadTimeout = 5s;
 constexpr auto kReloadPoll = 5ms;
+constexpr auto kKeepAwayPoll = 1ms;
 // The file and line for which the server would take nothing of a reload, if there is one.
 constexpr const char* kUnreadable = "select sourcefile || ':' || sourceline from pg_file_settings where name is null and error is not null limit 1";
 
@@ -54,21 +55,24 @@ Result<std::string> setting_of_new_processes(const std::string& conninfo) {
 // follows takes its name first, as a temporary slot (decision 0011).
 Result<void> keep_away(Session& session, const std::string& safekeeper) {
     const auto name = "bough_" + safekeeper;
-    const auto end = "select count(*) filter (where not pg_terminate_backend(pid, 5000)) from pg_stat_replication where application_name = '" + name + "'";
-    const auto take = "select pg_create_physical_replication_slot('" + name + "', false, true)";
+    // pg_terminate_backend()'s own wait looks every 100 ms, and a safekeeper is back sooner than that.
+    const auto end = "select count(*) filter (where pg_terminate_backend(pid) is not null) from pg_stat_replication where application_name = '" + name + "'";
+    const auto take = "select slot_name from pg_create_physical_replication_slot('" + name +
+                      "', false, true) where not exists (select from pg_replication_slots where slot_name = '" + name + "')";
     const auto deadline = std::chrono::steady_clock::now() + kReloadTimeout;
-    for (;;) {
-        // It may come back between the two.
-        BOUGH_TRY(session.value(end.c_str()));
-        auto taken = session.value(take.c_str());
-        if (taken) break;
-        if (std::chrono::steady_clock::now() > deadline) return taken.error().within("keeping safekeeper " + safekeeper + " away");
-        std::this_thread::sleep_for(kReloadPoll);
+    for (bool taken = false;;) {
+        BOUGH_ASSIGN(auto left, session.value(end.c_str()));
+        // A sender gives its slot back a moment before it stops counting.
+        if (taken && left == "0") return {};
+        if (!taken) {
+            // Somebody else may be quicker between the look and the taking.
+            auto slot = session.value(take.c_str());
+            taken = slot && !slot->empty();
+        }
+        if (std::chrono::steady_clock::now() > deadline)
+            return Error{ErrorCode::timeout, "safekeeper " + safekeeper + " could not be kept away from the compute", "see the compute's log"};
+        std::this_thread::sleep_for(kKeepAwayPoll);
     }
-    // A sender gives its slot back a moment before it stops counting.
-    BOUGH_ASSIGN(auto left, session.value(end.c_str()));
-    if (left != "0") return Error{ErrorCode::timeout, "a WAL sender of safekeeper " + safekeeper + " does not end", {}};
-    return {};
 }
 
 }  // namespace
