@@ -44,7 +44,7 @@ ExchangeStep MemberExchange::next(const Participants& told, const Configuration&
         } else {
             if (auto step = let_follow(told)) return *step;
             // The next one is ordered only when this one cannot be missed: elections may rely on that.
-            if (!on_quorum(told)) return order(configuration_, Stage::looking);
+            if (!durable_ && !on_quorum(told)) return order(configuration_, Stage::looking);
             return order({configuration_.generation + 1, configuration_.members, goal_.members}, Stage::joining);
         }
     }
