@@ -462,6 +462,8 @@ Result<std::string> Computes::bring_to(const BranchRow& branch, const MoveTarget
     if (row->compute_wanted && !running) return std::string("its compute to run");
     std::optional<RunningCompute> writer;
     if (running) {
+        // An exchange waits for commits that such a one never gets, and would keep reconcile_branch() from seeing it.
+        if (stop_fenced(*compute, *row, quorum)) return std::string("its compute to be started anew");
         writer = RunningCompute{directory_of(*row), source_of(*row) + " dbname=postgres"};
     } else {
         auto sorted = [](std::vector<std::string> names) {

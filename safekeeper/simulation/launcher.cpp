@@ -285,7 +285,7 @@ void Launcher::let_join() {
 // to become a member.
 void Launcher::stop_fenced() {
     std::size_t lost = 0;
-    for (const auto& name : everybody({1, order_.configuration.members, system_.membership.target()})) {
+    for (const auto& name : everybody({1, everybody(order_.configuration), system_.membership.target()})) {
         const auto& safekeeper = *system_.safekeepers[number_of_safekeeper(name)];
         if (safekeeper.up() && safekeeper.core().durable().promised > compute_->term()) ++lost;
     }
