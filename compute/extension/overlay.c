@@ -71,10 +71,11 @@ overlay_unlink(BoughRelFileBackend relation, ForkNumber fork, bool is_redo)
 static void
 overlay_extend(SMgrRelation relation, ForkNumber fork, BlockNumber block, char *page, bool skip_fsync)
 {
-	const BoughManifestEntry *entry = entry_with_file(relation, fork);
+	const BoughManifestEntry *entry;
 	LWLock	   *lock;
 
 	bough_back_pressure();
+	entry = entry_with_file(relation, fork);
 	lock = entry == NULL ? NULL : bough_base_block_begin_write(entry, block);
 	mdextend(relation, fork, block, page, skip_fsync);
 	bough_base_block_end_write(lock, entry, block);
@@ -83,10 +84,11 @@ overlay_extend(SMgrRelation relation, ForkNumber fork, BlockNumber block, char *
 static void
 overlay_write(SMgrRelation relation, ForkNumber fork, BlockNumber block, char *page, bool skip_fsync)
 {
-	const BoughManifestEntry *entry = entry_with_file(relation, fork);
+	const BoughManifestEntry *entry;
 	LWLock	   *lock;
 
 	bough_back_pressure();
+	entry = entry_with_file(relation, fork);
 	lock = entry == NULL ? NULL : bough_base_block_begin_write(entry, block);
 	mdwrite(relation, fork, block, page, skip_fsync);
 	bough_base_block_end_write(lock, entry, block);
@@ -106,10 +108,11 @@ overlay_prefetch(SMgrRelation relation, ForkNumber fork, BlockNumber block)
 static void
 overlay_read(SMgrRelation relation, ForkNumber fork, BlockNumber block, char *page)
 {
-	const BoughManifestEntry *entry = entry_with_file(relation, fork);
+	const BoughManifestEntry *entry;
 	BoughPass  *pass;
 
 	bough_back_pressure();
+	entry = entry_with_file(relation, fork);
 	if (entry == NULL || block >= entry->blocks || bough_presence_is_complete(entry))
 	{
 		mdread(relation, fork, block, page);

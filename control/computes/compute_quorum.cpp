@@ -60,17 +60,18 @@ Result<void> keep_away(Session& session, const std::string& safekeeper) {
     const auto take = "select slot_name from pg_create_physical_replication_slot('" + name +
                       "', false, true) where not exists (select from pg_replication_slots where slot_name = '" + name + "')";
     const auto deadline = std::chrono::steady_clock::now() + kReloadTimeout;
+    std::string why = "it does not end";
     for (bool taken = false;;) {
         BOUGH_ASSIGN(auto left, session.value(end.c_str()));
         // A sender gives its slot back a moment before it stops counting.
         if (taken && left == "0") return {};
         if (!taken) {
-            // Somebody else may be quicker between the look and the taking.
             auto slot = session.value(take.c_str());
             taken = slot && !slot->empty();
+            if (!slot) why = slot.error().message;  // such as that somebody was quicker between the look and the taking
         }
         if (std::chrono::steady_clock::now() > deadline)
-            return Error{ErrorCode::timeout, "safekeeper " + safekeeper + " could not be kept away from the compute", "see the compute's log"};
+            return Error{ErrorCode::timeout, "the WAL sender of safekeeper " + safekeeper + " could not be kept away: " + why, "see the compute's log"};
         std::this_thread::sleep_for(kKeepAwayPoll);
     }
 }

@@ -368,7 +368,7 @@ void Computes::reconcile_branch(const BranchRow& branch, const std::string& page
     if (!quorum) return;
     if (now >= compute->look_at) {
         compute->look_at = now + kLookAgainAfter;
-        if (stop_fenced(*compute, *row, *quorum)) return;
+        if (stop_fenced(*compute, *row, *quorum, quorum->positions(row->project, row->id))) return;
     }
     let_join(*compute, *row, *quorum);
 }
@@ -396,9 +396,8 @@ void Computes::let_join(Compute& compute, const BranchRow& branch, const Quorum&
 
 // A safekeeper that has promised a later term acknowledges nothing of this compute any more. When so many have that commits cannot be
 // acknowledged, the branch was taken from it: by somebody who has begun a term there, or by an election that came to nothing.
-bool Computes::stop_fenced(Compute& compute, const BranchRow& branch, const Quorum& quorum) {
+bool Computes::stop_fenced(Compute& compute, const BranchRow& branch, const Quorum& quorum, const Positions& positions) {
     auto seen = compute.view();
-    auto positions = quorum.positions(branch.project, branch.id);
     std::set<std::string> possible;  // who follows this compute, or may come to
     Term promised;
     for (std::size_t i = 0; i < positions.size(); ++i) {
@@ -463,7 +462,7 @@ Result<std::string> Computes::bring_to(const BranchRow& branch, const MoveTarget
     std::optional<RunningCompute> writer;
     if (running) {
         // An exchange waits for commits that such a one never gets, and would keep reconcile_branch() from seeing it.
-        if (stop_fenced(*compute, *row, quorum)) return std::string("its compute to be started anew");
+        if (stop_fenced(*compute, *row, quorum, positions)) return std::string("its compute to be started anew");
         writer = RunningCompute{directory_of(*row), source_of(*row) + " dbname=postgres"};
     } else {
         auto sorted = [](std::vector<std::string> names) {

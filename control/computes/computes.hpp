@@ -92,7 +92,7 @@ private:
     void let_join(Compute& compute, const BranchRow& branch, const Quorum& quorum);
     // Looks whether the running compute can still commit. If not it is stopped, with the reason: to be started anew, or, when another
     // launcher has begun a term, not wanted any more.
-    bool stop_fenced(Compute& compute, const BranchRow& branch, const Quorum& quorum);
+    bool stop_fenced(Compute& compute, const BranchRow& branch, const Quorum& quorum, const Positions& positions);
     // Whether another launcher has begun a term since this one last looked; then the branch is left to it.
     bool yield_to_another(Compute& compute, const BranchRow& branch, const Positions& positions);
 

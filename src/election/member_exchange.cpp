@@ -44,7 +44,7 @@ ExchangeStep MemberExchange::next(const Participants& told, const Configuration&
         } else {
             if (auto step = let_follow(told)) return *step;
             // The next one is ordered only when this one cannot be missed: elections may rely on that.
-            if (!durable_ && !on_quorum(told)) return order(configuration_, Stage::looking);
+            if (!on_quorum(told)) return order(configuration_, Stage::looking);
             return order({configuration_.generation + 1, configuration_.members, goal_.members}, Stage::joining);
         }
     }
@@ -52,7 +52,7 @@ ExchangeStep MemberExchange::next(const Participants& told, const Configuration&
         case Stage::renewing:
             // The same members under a generation that the change cannot have used: its joint one was the next, its new one the next but
             // one. Where this one is on a quorum the joint one is not, so nothing was ever acknowledged that relies on it.
-            if (!durable_ && !on_quorum(told)) return order(configuration_, Stage::renewing);
+            if (!on_quorum(told)) return order(configuration_, Stage::renewing);
             return order({configuration_.generation + 3, configuration_.members, {}}, Stage::arriving);
         case Stage::joining:
             if (in_force != configuration_) return Waiting{"its safekeepers to be asked again"};
@@ -70,8 +70,7 @@ ExchangeStep MemberExchange::next(const Participants& told, const Configuration&
 }
 
 void MemberExchange::ordered() {
-    configuration_ = std::move(ordering_);
-    durable_ = true;
+    configuration_ = ordered_ = std::move(ordering_);
     stage_ = then_;
 }
 
@@ -86,7 +85,9 @@ bool MemberExchange::in_term(const Participants& told, const std::string& name) 
     return found != told.end() && found->second.configured_in == term_;
 }
 
+// That what was ordered is there need not have been told yet.
 bool MemberExchange::on_quorum(const Participants& told) const {
+    if (ordered_ == configuration_) return true;
     std::set<std::string> have;
     for (const auto& name : everybody(configuration_))
         if (in_term(told, name) && told.at(name).configuration == configuration_) have.insert(name);
@@ -125,7 +126,7 @@ ExchangeStep MemberExchange::order(Configuration configuration, Stage then) {
 }
 
 ExchangeStep MemberExchange::leave_joint(const Participants& told) {
-    if (!durable_ && !on_quorum(told)) return order(configuration_, Stage::joint);
+    if (!on_quorum(told)) return order(configuration_, Stage::joint);
     // From here on commits wait for both lists; what was acknowledged before lies below `reached_`.
     if (!reached_) return RequireQuorum{configuration_};
     std::map<std::string, Lsn> ends;
@@ -142,7 +143,7 @@ ExchangeStep MemberExchange::leave_joint(const Participants& told) {
 }
 
 ExchangeStep MemberExchange::arrive(const Participants& told) {
-    if (!durable_ && !on_quorum(told)) return order(configuration_, Stage::arriving);
+    if (!on_quorum(told)) return order(configuration_, Stage::arriving);
     // The compute may still wait for more than it needs, never for less.
     if (written_ && !required_) return RequireQuorum{configuration_};
     // Who left stops following; its log stays where it is. What it takes for committed goes by members that do not count any more.

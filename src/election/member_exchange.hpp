@@ -88,6 +88,7 @@ public:
 private:
     enum class Stage { looking, renewing, joining, joint, simple, arriving };
     bool in_term(const Participants& told, const std::string& name) const;
+    // Whether configuration_ is on a quorum of itself.
     bool on_quorum(const Participants& told) const;
     bool doubtful(const Participants& told) const;
     std::optional<ExchangeStep> let_follow(const Participants& told);
@@ -100,8 +101,8 @@ private:
     const bool written_;
     Stage stage_ = Stage::looking;
     Configuration configuration_;
-    bool durable_ = false;  // configuration_ is on a quorum of itself
     Configuration ordering_;
+    Configuration ordered_;  // is on a quorum of itself since
     Stage then_ = Stage::looking;
     std::set<std::string> asked_to_follow_;
     std::optional<Lsn> reached_;  // in the stage `joint`

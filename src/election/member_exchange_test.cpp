@@ -77,6 +77,18 @@ TEST(MemberExchange, the_members_that_are_count_on_a_majority_of_them_before_oth
     EXPECT_EQ(text(exchange.next(told, renewed)), "order 8: a b c, then a b d");
 }
 
+// A former attempt ordered the joint one on one member, which was away until now.
+TEST(MemberExchange, what_is_seen_only_after_an_order_is_not_taken_for_what_was_ordered) {
+    Participants told{{"a", in_term(kOld)}, {"d", in_term(kOld)}};
+    told["b"] = {};
+    MemberExchange exchange(kTerm, kBegin, kExchange, true);
+    EXPECT_EQ(text(exchange.next(told, kOld)), "order 4: a b c");
+    exchange.ordered();
+    told["b"] = in_term(kOld);
+    told["c"] = in_term(kJoint);
+    EXPECT_EQ(text(exchange.next(told, kJoint)), "order 5: a b c, then a b d");
+}
+
 // A launcher may have begun its term with a joint configuration that only a minority knew of.
 TEST(MemberExchange, a_joint_configuration_is_seen_on_both_majorities_before_it_is_left) {
     MemberExchange exchange(kTerm, kBegin, kExchange, false);

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from support import wait
+from support import layout, wait
 from support.crash import Survivor
 from support.membership import check_logs, check_quorum, members, view
 
@@ -127,6 +127,26 @@ def test_a_change_that_cannot_be_made_waits_and_is_called_off(make_system):
     assert "removed or replaced before" in system.refused("safekeeper", "add", "stranger")
     system.json("safekeeper", "add", "sk2")
     check_quorum(system, ["sk1", "sk2"])
+
+
+def test_a_change_waits_for_a_compute_that_cannot_read_its_settings(make_system):
+    """It says in which file, and commits go on meanwhile: nobody is kept away from the compute for what it would not take."""
+    system = make_system()
+    system.up()
+    system.sql("create table t as select 1 as id")
+    settings = layout.compute_directory(system.data_dir, system.project_id(), system.branch_id("main")) / "postgresql.auto.conf"
+    good = settings.read_text()
+    settings.write_text(good + "this is no setting\n")
+    added = threading.Thread(target=system.run, args=("safekeeper", "add", "sk2"))
+    added.start()
+    waiting = wait.until(lambda: (view(system)["change"] or {}).get("waiting"), 60, "a reason")
+    wait.until(lambda: "postgresql.auto.conf:" in view(system)["change"]["waiting"][0]["for"], 60, f"the file, after {waiting}")
+    for number in range(2, 12):
+        system.sql(f"insert into t values ({number})")
+    settings.write_text(good)
+    added.join()
+    check_quorum(system, ["sk1", "sk2"])
+    assert system.value("select count(*) from t") == 11
 
 
 def test_a_safekeeper_that_was_away_is_told_of_deleted_branches(make_system):
