@@ -50,7 +50,7 @@ Result<int> list(const CommonOptions& common) {
     BOUGH_ASSIGN(auto project, api.project_path(common));
     BOUGH_ASSIGN(auto answer, api.get(project + "/branches"));
     if (common.json) std::cout << boost::json::serialize(answer) << "\n";
-    else print_table({"name", "id", "parent_name", "lsn", "created_at"}, answer["branches"].as_array());
+    else print_table({"name", "id", "current_state", "parent_name", "lsn", "created_at"}, answer["branches"].as_array());
     return 0;
 }
 

@@ -106,6 +106,11 @@ Response Api::handle(const Request& request) const {
     return router_.dispatch(request);
 }
 
+Result<BranchRow> Api::settled_branch(const ProjectRow& project, const std::string& id_or_name) const {
+    BOUGH_ASSIGN(const auto row, catalog_.branch(project.id, id_or_name));
+    return branching_.settled(row);
+}
+
 void Api::add_projects() {
     router_.add("GET", kRoot, [this](const Request&, const PathParameters&) {
         json::array list;
@@ -150,8 +155,9 @@ void Api::add_branches() {
     router_.add("GET", root, route([this](const Request&, const PathParameters& p) -> Result<Response> {
         BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
         json::array list;
+        // Also one that may have been acknowledged before this process began, and one that is being made.
         for (const auto& row : catalog_.branches(project.id))
-            if (row.state == RowState::ready) list.push_back(branch_view(catalog_, row));
+            if (row.state != RowState::deleting) list.push_back(branch_view(catalog_, row));
         return answer(200, {{"branches", std::move(list)}});
     }));
     router_.add("POST", root, route([this](const Request& request, const PathParameters& p) -> Result<Response> {
@@ -160,7 +166,7 @@ void Api::add_branches() {
         BOUGH_ASSIGN(auto fields, json::object_field(body, "branch"));
         BOUGH_ASSIGN(auto name, json::string_field(fields, "name"));
         BOUGH_ASSIGN(auto parent_id, json::string_field_or(fields, "parent_id", project.default_branch.str()));
-        BOUGH_ASSIGN(auto parent, catalog_.branch(project.id, parent_id));
+        BOUGH_ASSIGN(auto parent, settled_branch(project, parent_id));
         BOUGH_ASSIGN(auto lsn, json::string_field_or(fields, "parent_lsn", ""));
         BOUGH_ASSIGN(auto time, json::string_field_or(fields, "parent_timestamp", ""));
         BOUGH_ASSIGN(auto point, branch_point(lsn, time));
@@ -198,7 +204,7 @@ void Api::add_snapshots() {
     }));
     router_.add("POST", root + "/branches/{branch}/snapshot", route([this](const Request& request, const PathParameters& p) -> Result<Response> {
         BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
-        BOUGH_ASSIGN(auto branch, catalog_.branch(project.id, p.at("branch")));
+        BOUGH_ASSIGN(auto branch, settled_branch(project, p.at("branch")));
         BOUGH_ASSIGN(auto point, branch_point(in_query(request, "lsn"), in_query(request, "timestamp")));
         BOUGH_ASSIGN(auto snapshot, branching_.create_snapshot(project, in_query(request, "name"), branch, point));
         return answer(201, {{"snapshot", snapshot_view(catalog_, snapshot)}});
@@ -235,7 +241,7 @@ void Api::add_endpoints() {
     // One endpoint a branch: it is named here by its branch.
     router_.add("POST", root + "/branches/{branch}/endpoint/start", route([this](const Request&, const PathParameters& p) -> Result<Response> {
         BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
-        BOUGH_ASSIGN(auto branch, catalog_.branch(project.id, p.at("branch")));
+        BOUGH_ASSIGN(auto branch, settled_branch(project, p.at("branch")));
         BOUGH_ASSIGN(auto view, computes_.start(branch));
         return answer(200, {{"endpoint", endpoint_view(branch, view)}});
     }));
@@ -248,7 +254,7 @@ void Api::add_endpoints() {
     router_.add("GET", root + "/connection_uri", route([this](const Request& request, const PathParameters& p) -> Result<Response> {
         BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
         auto wanted = request.query.find("branch_id");
-        BOUGH_ASSIGN(auto branch, catalog_.branch(project.id, wanted == request.query.end() ? project.default_branch.str() : wanted->second));
+        BOUGH_ASSIGN(auto branch, settled_branch(project, wanted == request.query.end() ? project.default_branch.str() : wanted->second));
         auto superuser = request.query.find("superuser");
         bool as_superuser = superuser != request.query.end() && superuser->second == "true";
         return answer(200, {{"uri", as_superuser ? computes_.superuser_url(branch) : computes_.owner_url(project, branch)}});

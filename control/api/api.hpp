@@ -26,6 +26,8 @@ private:
     void add_endpoints();
     void add_safekeepers();
     void add_snapshots();
+    // For what is to be done with it; see Branching::settled.
+    Result<BranchRow> settled_branch(const ProjectRow& project, const std::string& id_or_name) const;
 
     std::string api_key_;
     std::string boot_id_;

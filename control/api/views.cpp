@@ -22,6 +22,7 @@ json::object branch_view(const Catalog& catalog, const BranchRow& row) {
     json::object view{{"id", row.id.str()},
                       {"project_id", row.project.str()},
                       {"name", row.name},
+                      {"current_state", row.state == RowState::creating ? "init" : "ready"},
                       {"parent_id", nullptr},
                       {"parent_name", nullptr},
                       {"parent_lsn", row.lsn.to_string()},

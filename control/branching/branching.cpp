@@ -295,11 +295,32 @@ Result<void> Branching::erase_snapshot(const SnapshotRow& snapshot) {
     return catalog_.remove(snapshot);
 }
 
-Result<void> Branching::finish_creation(BranchRow branch) {
-    const auto created = pageserver_.branch(branch.project, branch.id);
-    if (!created) return gone(created.error()) ? erase_branch(branch, true) : created.error();
-    branch.state = RowState::ready;
-    return catalog_.put(branch);
+Result<BranchRow> Branching::settled(const BranchRow& branch) {
+    const std::lock_guard lock(unsettled_mutex_);
+    BOUGH_ASSIGN(auto row, catalog_.branch(branch.project, branch.id.str()));
+    if (row.state != RowState::creating || !unsettled_.contains(row.id)) return row;
+    if (const auto created = pageserver_.branch(row.project, row.id); !created) {
+        if (gone(created.error())) {
+            BOUGH_TRY(erase_branch(row, true));
+            unsettled_.erase(row.id);
+        }
+        return created.error().within("branch \"" + row.name + "\"");
+    }
+    row.state = RowState::ready;
+    BOUGH_TRY(catalog_.put(row));
+    unsettled_.erase(row.id);
+    spdlog::info("{}: was created before this process", label(row));
+    return row;
+}
+
+Result<void> Branching::finish(const BranchRow& leftover) {
+    const auto row = catalog_.branch(leftover.project, leftover.id.str());
+    if (!row) return {};
+    if (leftover.state == RowState::deleting) return erase_branch(*row, true);
+    // Whoever began to delete it meanwhile sees that through.
+    if (row->state != RowState::creating) return {};
+    const auto now = settled(*row);
+    return now || gone(now.error()) ? Result<void>{} : now.error();
 }
 
 Result<void> Branching::erase_branch(const BranchRow& branch, bool in_pageserver) {
@@ -335,8 +356,10 @@ Branching::Branching(Catalog& catalog, PageserverClient& pageserver, Safekeepers
       catchup_(catchup),
       computes_(computes),
       first_sql_port_(first_sql_port) {
-    for (const auto& branch : catalog_.branches())
+    for (const auto& branch : catalog_.branches()) {
         if (branch.state != RowState::ready) to_erase_.branches.emplace(branch.id, branch);
+        if (branch.state == RowState::creating) unsettled_.insert(branch.id);
+    }
     for (const auto& project : catalog_.projects())
         if (project.state != RowState::ready) to_erase_.projects.emplace(project.id, project);
     for (const auto& snapshot : catalog_.snapshots())
@@ -362,9 +385,7 @@ void Branching::recover() {
         return !catalog_.snapshot(row.project, row.id.str()) || finished(row, erase_snapshot(row));
     });
     std::erase_if(rest.branches, [&](const auto& entry) {
-        const BranchRow& row = entry.second;
-        if (!catalog_.branch(row.project, row.id.str())) return true;
-        return finished(row, row.state == RowState::creating ? finish_creation(row) : erase_branch(row, true));
+        return finished(entry.second, finish(entry.second));
     });
     std::erase_if(rest.projects, [&](const auto& entry) {
         const ProjectRow& row = entry.second;

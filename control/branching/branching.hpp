@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "control/catalog/catalog.hpp"
@@ -47,6 +48,10 @@ public:
     // What falls out of a shorter one is gone for good, soon.
     Result<ProjectRow> set_restore_window(const ProjectRow& project, const RestoreWindow& window);
 
+    // The branch as it is now. One that was `creating` when the last process ended may have been acknowledged: the pageserver is asked
+    // whether it is there. not_found when it is not; the pageserver's error when that cannot be said.
+    Result<BranchRow> settled(const BranchRow& branch);
+
     // The tip contains every commit acknowledged before the call.
     Result<BranchRow> create_branch(const ProjectRow& project, const std::string& name, const BranchRow& parent,
                                     BranchPoint point);
@@ -64,8 +69,8 @@ private:
     Result<Tip> tip_of(const BranchRow& branch);
     Result<void> erase_branch(const BranchRow& branch, bool in_pageserver);
     Result<void> erase_project(const ProjectRow& project);
-    // Of one that was `creating` when a process ended. It may have been acknowledged: it is there if the pageserver has it.
-    Result<void> finish_creation(BranchRow branch);
+    // Of a leftover: success when nothing is left to do.
+    Result<void> finish(const BranchRow& leftover);
     Result<void> erase_snapshot(const SnapshotRow& snapshot);
     template <class Row>
     using ById = std::map<decltype(Row::id), Row>;
@@ -90,6 +95,9 @@ private:
     std::mutex restore_windows_;  // held while one is changed in catalog and pageserver
     std::mutex to_erase_mutex_;
     ToErase to_erase_;  // under it
+    std::mutex unsettled_mutex_;
+    // Under it: those that were `creating` when the last process ended. Others are being created by this one.
+    std::set<BranchId> unsettled_;
 };
 
 }  // namespace bough::control

@@ -1,4 +1,5 @@
 """kill -9 of one process at a time under load: it is started again, the load goes on, nothing acknowledged is lost."""
+import json
 import os
 import signal
 import time
@@ -21,6 +22,12 @@ def quorum(make_system):
 
 def restarts(system, name):
     return next(d["restarts"] for d in system.status()["daemons"] if d["name"] == name)
+
+
+def listed(system):
+    """The state of each branch that control lists; None while it does not answer."""
+    done = system.run("branch", "list", "--json")
+    return {b["name"]: b["current_state"] for b in json.loads(done.stdout)["branches"]} if done.returncode == 0 else None
 
 
 def kill_and_go_on(survivor, name, more=60):
@@ -60,6 +67,24 @@ def test_the_only_safekeeper(survivor):
 def test_control(survivor):
     kill_and_go_on(survivor, "control")
     assert survivor.ledger.broken() == 0 or survivor.system.value("select 1") == 1
+
+
+def test_an_acknowledged_branch_is_there_as_soon_as_control_is_back(survivor):
+    """Control dies with the last word on it in memory, and the pageserver, which knows, does not answer the next one yet."""
+    system = survivor.system
+    pageserver = system.daemons()["pageserver"]
+    before = restarts(system, "control")
+    system.branch("just-made")
+    os.kill(pageserver, signal.SIGSTOP)
+    try:
+        system.kill_daemon("control")
+        wait.until(lambda: restarts(system, "control") == before + 1, 30, "control's restart")
+        branches = wait.until(lambda: listed(system), 30, "an answer of control")
+        assert branches.get("just-made") == "init", branches
+    finally:
+        os.kill(pageserver, signal.SIGCONT)
+    assert system.value("select 1", "just-made") == 1
+    assert listed(system)["just-made"] == "ready"
 
 
 def test_one_of_three_safekeepers_and_then_another(quorum):
