@@ -5,7 +5,7 @@ Stock Postgres writes the log of each workload once, with full_page_writes off a
 from a copy of its crashed directory, and the pageserver's ingest reads the same segments into a fresh store. Wall time, CPU time and
 records a second of both, and the ratios. Every measurement goes to build/bench/.
 
-Usage: ingest.py [--quick] [--rounds N] [--work tpcb,load,mixed]
+Usage: ingest.py [--quick] [--rounds N] [--work tpcb,load,mixed,regress]
 """
 import argparse
 import json
@@ -22,6 +22,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from pg_regress.regress import RegressSuite  # noqa: E402
 from support.account import BINDIR, ScratchDirectory, run_as_server  # noqa: E402
 from support.postgres_tools import pgbench, pgbench_init  # noqa: E402
 from support.stock import StockPostgres  # noqa: E402
@@ -49,8 +50,16 @@ def mixed(server, quick):
         run_as_server([BINDIR / "psql", "-qX", "-f", "-", server.url(database)], input=script, timeout=3600)
 
 
+def regress(server, quick):
+    """Postgres's regression suite."""
+    suite = RegressSuite(server.directory / f"suite-{server.data_dir.name}")
+    ran = suite.run("stock", "127.0.0.1", server.port, server.superuser)
+    if len(ran.finished()) != len(suite.tests()):
+        raise SystemExit("the regression suite did not run to its end\n" + ran.output[-3000:])
+
+
 WORK = {"tpcb": (lambda s, quick: pgbench_init(s.url(), 5 if quick else 30), tpcb), "load": (lambda s, quick: None, load),
-        "mixed": (lambda s, quick: None, mixed)}
+        "mixed": (lambda s, quick: None, mixed), "regress": (lambda s, quick: None, regress)}
 
 
 def checkpoint_segment(data_dir):
@@ -112,7 +121,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small logs, one round: does it run at all")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--work", default="tpcb,load,mixed")
+    parser.add_argument("--work", default="tpcb,load,mixed,regress")
     options = parser.parse_args()
     rounds = 1 if options.quick else options.rounds
     data = {"when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "options": vars(options), "cpus": os.cpu_count(),

@@ -12,7 +12,8 @@ from psycopg2.extras import PhysicalReplicationConnection
 AT_ONCE = 5             # seconds: long before a walsender would look by itself
 SILENCE = 0.4
 MUCH = 64 * 1024        # UNANSWERED_BYTES_MAX
-PATIENT = {'wal_sender_timeout': '10min', 'autovacuum': 'off', 'bgwriter_lru_maxpages': '0'}
+# Nobody but the commits writes WAL out: what is sent first depends on how much there is then.
+PATIENT = {'wal_sender_timeout': '10min', 'autovacuum': 'off', 'bgwriter_lru_maxpages': '0', 'wal_writer_delay': '10s'}
 
 
 class Receiver:
