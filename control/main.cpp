@@ -1,6 +1,10 @@
 // bough-control: the catalog, the API and the computes of one system.
+#include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <iostream>
+#include <mutex>
+#include <stop_token>
 #include <thread>
 
 #include <spdlog/sinks/stdout_sinks.h>
@@ -17,6 +21,8 @@
 
 namespace bough::control {
 namespace {
+
+constexpr std::chrono::seconds kStopTimeout{50};
 
 struct Options {
     std::string data_dir;
@@ -65,15 +71,38 @@ Result<std::string> api_key(const std::string& path) {
     return key;
 }
 
-// Waits for SIGTERM or SIGINT; in between, watches the computes.
-void run_until_signalled(Catalog& catalog, Computes& computes, Branching& branching, const sigset_t& signals) {
-    for (;;) {
+// Until it is asked to stop.
+void watch(Catalog& catalog, Computes& computes, Branching& branching, const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any stopping;
+    while (!stop.stop_requested()) {
         branching.recover();
         if (const auto flushed = catalog.flush(); !flushed) spdlog::warn("{}", flushed.error().message);
         computes.reconcile();
-        timespec pause{1, 0};
-        if (::sigtimedwait(&signals, nullptr, &pause) > 0) return;
+        std::unique_lock lock(mutex);
+        stopping.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
     }
+}
+
+// A storage daemon that hangs can hold up what is under way for minutes. Ends the process when that is too long: computes that still run
+// are taken over by the next one.
+void end_at_the_latest_after(std::chrono::seconds time) {
+    std::thread([time] {
+        std::this_thread::sleep_for(time);
+        spdlog::error("control could not stop within {} seconds; computes may still run", time.count());
+        ::_exit(1);
+    }).detach();
+}
+
+// Waits for SIGTERM or SIGINT; in between, watches the computes.
+void run_until_signalled(Catalog& catalog, Computes& computes, Branching& branching, const sigset_t& signals) {
+    std::jthread watcher([&](const std::stop_token& stop) { watch(catalog, computes, branching, stop); });
+    int signal = 0;
+    ::sigwait(&signals, &signal);
+    end_at_the_latest_after(kStopTimeout);
+    notify_stopping();
+    spdlog::info("control is stopping");
+    computes.close();
 }
 
 Result<void> run(const Options& options, const sigset_t& signals) {
@@ -129,9 +158,7 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     notify_ready();
     membership.start();
     run_until_signalled(*catalog, computes, branching, signals);
-    notify_stopping();
     membership.stop();
-    spdlog::info("control is stopping");
     computes.stop_all();
     return {};
 }

@@ -75,10 +75,12 @@ Result<pid_t> start_postmaster(const std::filesystem::path& bindir, const std::f
     return pid;
 }
 
-Result<void> wait_until_ready(pid_t pid, const Settings& settings, const std::filesystem::path& log, std::chrono::milliseconds timeout) {
+Result<void> wait_until_ready(pid_t pid, const Settings& settings, const std::filesystem::path& log, std::chrono::milliseconds timeout,
+                              const std::stop_token& stop) {
     auto deadline = std::chrono::steady_clock::now() + timeout;
     while (std::chrono::steady_clock::now() < deadline) {
         if (accepts_connections(settings)) return {};
+        if (stop.stop_requested()) return Error{ErrorCode::unavailable, "postgres was still starting when the system was shut down", {}};
         if (!alive(pid)) return Error{ErrorCode::unavailable, "postgres ended during its start: " + last_lines(log), "see " + log.string()};
         std::this_thread::sleep_for(std::chrono::milliseconds(3));
     }

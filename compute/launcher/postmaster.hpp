@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "bough/error.hpp"
@@ -18,8 +19,10 @@ namespace bough::compute {
 Result<pid_t> start_postmaster(const std::filesystem::path& bindir, const std::filesystem::path& directory, const Settings& settings,
                                const std::filesystem::path& log);
 
-// Waits until it accepts connections. unavailable with the log's last lines when it exits before, timeout when it takes longer.
-Result<void> wait_until_ready(pid_t pid, const Settings& settings, const std::filesystem::path& log, std::chrono::milliseconds timeout);
+// Waits until it accepts connections. unavailable with the log's last lines when it exits before, and when that is asked to stop; timeout
+// when it takes longer.
+Result<void> wait_until_ready(pid_t pid, const Settings& settings, const std::filesystem::path& log, std::chrono::milliseconds timeout,
+                              const std::stop_token& stop);
 
 enum class Shutdown { fast, immediate };
 // Signals and waits for the end; after `timeout` it is killed. Works for processes that are not our children, too.

@@ -138,7 +138,7 @@ std::string Computes::owner_url(const ProjectRow& project, const BranchRow& bran
 Result<ComputeView> Computes::start(const BranchRow& branch) {
     auto compute = compute_of(branch);
     std::lock_guard work(compute->work);
-    if (closing_) return Error{ErrorCode::unavailable, "the system is shutting down", {}};
+    if (closing_.stop_requested()) return Error{ErrorCode::unavailable, "the system is shutting down", {}};
     BOUGH_ASSIGN(auto row, catalog_.branch(branch.project, branch.id.str()));
     if (row.state != RowState::ready)
         return Error{ErrorCode::failed_precondition, "branch \"" + row.name + "\" is not ready", {}};
@@ -199,7 +199,7 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
     BOUGH_TRY(compute::write_settings(directory, settings));
     BOUGH_TRY(write_launch_record(directory, {elected.term, elected.start.lsn, elected.start.prev_lsn, elected.order.history}));
     BOUGH_ASSIGN(pid_t pid, compute::start_postmaster(options_.bindir, directory, settings, log_of(branch)));
-    auto ready = compute::wait_until_ready(pid, settings, log_of(branch), options_.start_timeout);
+    auto ready = compute::wait_until_ready(pid, settings, log_of(branch), options_.start_timeout, closing_.get_token());
     if (ready && !branch.parent) ready = make_owner(branch, settings);
     if (!ready) {
         if (compute::alive(pid)) compute::stop_postmaster(pid, compute::Shutdown::immediate, options_.stop_timeout);
@@ -308,7 +308,7 @@ void Computes::adopt() {
 void Computes::reconcile() {
     auto boot_id = pageserver_.boot_id();
     for (const auto& branch : catalog_.branches()) {
-        if (closing_) return;
+        if (closing_.stop_requested()) return;
         if (branch.compute_wanted && branch.state == RowState::ready)
             reconcile_branch(branch, boot_id.has_value() ? *boot_id : "");
     }
@@ -317,7 +317,7 @@ void Computes::reconcile() {
 void Computes::reconcile_branch(const BranchRow& branch, const std::string& pageserver_boot_id) {
     auto compute = compute_of(branch);
     std::unique_lock work(compute->work, std::try_to_lock);
-    if (!work || closing_) return;  // it is starting or stopping
+    if (!work || closing_.stop_requested()) return;  // it is starting or stopping
     auto row = catalog_.branch(branch.project, branch.id.str());
     if (!row || !row->compute_wanted || row->state != RowState::ready) return;
     auto seen = compute->view();
@@ -441,7 +441,7 @@ bool Computes::yield_to_another(Compute& compute, const BranchRow& branch, const
 Result<std::string> Computes::bring_to(const BranchRow& branch, const MoveTarget& target) {
     auto compute = compute_of(branch);
     std::unique_lock work(compute->work, std::try_to_lock);
-    if (!work || closing_) return std::string("its compute to start or stop");
+    if (!work || closing_.stop_requested()) return std::string("its compute to start or stop");
     auto row = catalog_.branch(branch.project, branch.id.str());
     if (!row || row->state != RowState::ready) return std::string();  // no WAL of it yet, or soon no more
     BOUGH_ASSIGN(auto project, catalog_.project(branch.project.str()));
@@ -509,8 +509,13 @@ Result<std::string> Computes::bring_to(const BranchRow& branch, const MoveTarget
     return std::string();
 }
 
+void Computes::close() {
+    closing_.request_stop();
+    catchup_.close();
+}
+
 void Computes::stop_all() {
-    closing_ = true;
+    close();
     std::vector<std::jthread> stopping;
     for (const auto& branch : catalog_.branches()) {
         if (!branch.compute_wanted) continue;

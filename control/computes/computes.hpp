@@ -3,11 +3,11 @@
 
 #include <sys/types.h>
 
-#include <atomic>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 
 #include "compute/launcher/compute_settings.hpp"
@@ -66,7 +66,9 @@ public:
     void adopt();
     // One round of watching: restarts what is wanted and died, tells restarted storage daemons what they must know.
     void reconcile();
-    // Stops every compute, still wanted at the next start.
+    // No compute is started from here on, and what waits for one to start gives up soon.
+    void close();
+    // Closes, and stops every compute, still wanted at the next start.
     void stop_all();
     // Brings a branch towards these safekeepers (move_branch), with its compute running or without one. Empty when it is there, else
     // what it waits for: call again.
@@ -103,7 +105,7 @@ private:
     Errands& errands_;
     IngestCatchup& catchup_;
     WalRetention& retention_;
-    std::atomic<bool> closing_ = false;
+    std::stop_source closing_;
 
     std::mutex mutex_;
     std::map<std::pair<ProjectId, BranchId>, std::shared_ptr<Compute>> computes_;  // guarded by mutex_

@@ -1,5 +1,6 @@
 #include "control/storage/ingest_catchup.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include <spdlog/spdlog.h>
@@ -31,9 +32,19 @@ Result<void> IngestCatchup::up_to(const BranchRow& branch, Lsn lsn, std::chrono:
         ++waiting_[{branch.project, branch.id}];
     }
     auto waited = follow(branch);
-    if (waited) waited = pageserver_.wait(branch.project, branch.id, lsn, timeout);
+    if (waited) waited = wait(branch, lsn, timeout);
     release(branch);
     return waited;
+}
+
+Result<void> IngestCatchup::wait(const BranchRow& branch, Lsn lsn, std::chrono::milliseconds timeout) {
+    constexpr std::chrono::milliseconds kStep = std::chrono::seconds(1);
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    for (;;) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        auto waited = pageserver_.wait(branch.project, branch.id, lsn, std::clamp(left, std::chrono::milliseconds(0), kStep));
+        if (waited || waited.error().code != ErrorCode::timeout || left <= kStep || closed_) return waited;
+    }
 }
 
 // The last one to wait ends the following, unless a compute is wanted by now.

@@ -1,6 +1,7 @@
 // Sees to it that the pageserver has a branch's history up to a position.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -25,6 +26,9 @@ public:
     // and stops following when its compute is not wanted. timeout when it takes longer.
     Result<void> up_to(const BranchRow& branch, Lsn lsn, std::chrono::milliseconds timeout);
 
+    // Whoever waits gives up within a second: timeout.
+    void close() { closed_ = true; }
+
     // All ancestors have what this branch inherits from them.
     Result<void> ancestors_of(const BranchRow& branch, std::chrono::milliseconds timeout);
 
@@ -34,8 +38,10 @@ public:
 
 private:
     using Key = std::pair<ProjectId, BranchId>;
+    Result<void> wait(const BranchRow& branch, Lsn lsn, std::chrono::milliseconds timeout);
     void release(const BranchRow& branch);
 
+    std::atomic<bool> closed_ = false;
     std::mutex mutex_;
     std::map<Key, int> waiting_;  // calls of up_to() that rely on a branch being followed; guarded by mutex_
 
