@@ -46,6 +46,7 @@ enum class Defect {
 struct DefectName {
     Defect defect;
     std::string_view name;
+    std::string_view breaks;       // what is said of the promise that it is seen to break, in part
     std::uint64_t first_seed = 1;  // where the test begins to look: a rare one is caught by the 200 seeds from there on
 };
 

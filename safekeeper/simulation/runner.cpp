@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bough/check.hpp"
+#include "safekeeper/simulation/failure.hpp"
 
 namespace bough::safekeeper::simulation {
 namespace {
@@ -21,6 +22,7 @@ struct Shared {
     std::atomic<std::uint64_t> runs{0}, commits{0}, terms{0}, exchanges{0}, logs_begun_anew{0};
     std::atomic<bool> stop{false};
     std::atomic<std::uint64_t> running[64] = {};
+    char last_words[64][512] = {};
 };
 
 [[noreturn]] void work(const Series& series, Shared& shared, unsigned process) {
@@ -28,6 +30,7 @@ struct Shared {
         int nowhere = ::open("/dev/null", O_WRONLY);
         ::dup2(nowhere, STDERR_FILENO);
     }
+    leave_last_words_in(shared.last_words[process]);
     for (;;) {
         auto number = shared.next.fetch_add(1);
         if (number >= series.seeds || shared.stop) ::_exit(0);
@@ -63,7 +66,9 @@ Outcome run_series(const Series& series) {
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0) continue;
         shared.stop = true;
         std::uint64_t seed = shared.running[i];
-        if (!outcome.failed_seed || seed < *outcome.failed_seed) outcome.failed_seed = seed;
+        if (outcome.failed_seed && seed >= *outcome.failed_seed) continue;
+        outcome.failed_seed = seed;
+        outcome.broken = shared.last_words[i];
     }
     outcome.runs = shared.runs;
     outcome.commits = shared.commits;

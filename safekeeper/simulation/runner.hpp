@@ -19,6 +19,7 @@ struct Series {
 
 struct Outcome {
     std::optional<std::uint64_t> failed_seed;  // the lowest that is known to fail
+    std::string broken;                        // the promise; empty when a check of the code itself failed
     std::uint64_t runs = 0;
     std::uint64_t commits = 0;
     std::uint64_t terms = 0;

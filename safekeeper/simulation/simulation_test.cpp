@@ -23,6 +23,7 @@ class PlantedDefect : public testing::TestWithParam<DefectName> {};
 TEST_P(PlantedDefect, is_caught) {
     auto outcome = run_series({.first_seed = GetParam().first_seed, .seeds = 200, .processes = 2, .defect = GetParam().defect, .quiet = true});
     EXPECT_TRUE(outcome.failed_seed.has_value());
+    EXPECT_NE(outcome.broken.find(GetParam().breaks), std::string::npos) << outcome.broken;
 }
 
 INSTANTIATE_TEST_SUITE_P(Simulation, PlantedDefect, testing::ValuesIn(defects()),

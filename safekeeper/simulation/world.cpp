@@ -8,7 +8,14 @@
 
 namespace bough::safekeeper::simulation {
 
+namespace {
+std::span<char> last_words;
+}
+
+void leave_last_words_in(std::span<char> place) { last_words = place; }
+
 void broken(const std::string& promise) {
+    if (!last_words.empty()) last_words[promise.copy(last_words.data(), last_words.size() - 1)] = '\0';
     std::fflush(stdout);
     std::fprintf(stderr, "broken: %s\n", promise.c_str());
     std::abort();
