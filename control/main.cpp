@@ -102,7 +102,7 @@ void run_until_signalled(Catalog& catalog, Computes& computes, Branching& branch
     end_at_the_latest_after(kStopTimeout);
     notify_stopping();
     spdlog::info("control is stopping");
-    computes.close();
+    computes.stop_all();
 }
 
 Result<void> run(const Options& options, const sigset_t& signals) {
@@ -159,7 +159,6 @@ Result<void> run(const Options& options, const sigset_t& signals) {
     membership.start();
     run_until_signalled(*catalog, computes, branching, signals);
     membership.stop();
-    computes.stop_all();
     return {};
 }
 

@@ -176,6 +176,8 @@ void Api::add_branches() {
     router_.add("GET", root + "/{branch}", route([this](const Request&, const PathParameters& p) -> Result<Response> {
         BOUGH_ASSIGN(auto project, catalog_.project(p.at("project")));
         BOUGH_ASSIGN(auto branch, catalog_.branch(project.id, p.at("branch")));
+        if (branch.state == RowState::deleting)
+            return Error{ErrorCode::not_found, "branch \"" + branch.name + "\" is being deleted", {}};
         auto view = branch_view(catalog_, branch);
         // What only the pageserver knows is left out while it does not answer.
         if (auto size = pageserver_.size(project.id, branch.id)) {

@@ -107,8 +107,9 @@ Result<void> Branching::delete_project(const std::string& id_or_name) {
 Result<void> Branching::erase_project(const ProjectRow& project) {
     for (auto branch : catalog_.branches(project.id)) {
         branch.state = RowState::deleting;  // no compute is started from here on
-        BOUGH_TRY(catalog_.put(branch));
-        BOUGH_TRY(computes_.stop(branch));
+        auto stopped = catalog_.put(branch);
+        if (stopped) stopped = computes_.stop(branch);
+        if (!gone(stopped)) return stopped;  // gone: one that a former process had not finished was not there
     }
     auto deleted = pageserver_.delete_project(project.id);
     if (!gone(deleted)) return deleted;
@@ -247,6 +248,9 @@ Result<void> Branching::delete_branch(const BranchRow& branch) {
         return Error{ErrorCode::failed_precondition, "branch \"" + branch.name + "\" is the root of its project",
                      "delete the project instead"};
     }
+    if (being_made(branch)) {
+        return Error{ErrorCode::failed_precondition, "branch \"" + branch.name + "\" is still being made", "try again when it is there"};
+    }
     // First of all, under the catalog's lock: from here on no child is made and no compute is started. One that is starting is
     // waited for by stop().
     BOUGH_ASSIGN(auto row, catalog_.begin_deletion(branch));
@@ -296,8 +300,11 @@ Result<void> Branching::erase_snapshot(const SnapshotRow& snapshot) {
 }
 
 Result<BranchRow> Branching::settled(const BranchRow& branch) {
-    const std::lock_guard lock(unsettled_mutex_);
     BOUGH_ASSIGN(auto row, catalog_.branch(branch.project, branch.id.str()));
+    if (row.state != RowState::creating) return row;
+    // Held until the row is written: nobody changes what another has settled meanwhile.
+    const std::lock_guard lock(unsettled_mutex_);
+    BOUGH_ASSIGN(row, catalog_.branch(branch.project, branch.id.str()));
     if (row.state != RowState::creating || !unsettled_.contains(row.id)) return row;
     if (const auto created = pageserver_.branch(row.project, row.id); !created) {
         if (gone(created.error())) {
@@ -311,6 +318,13 @@ Result<BranchRow> Branching::settled(const BranchRow& branch) {
     unsettled_.erase(row.id);
     spdlog::info("{}: was created before this process", label(row));
     return row;
+}
+
+bool Branching::being_made(const BranchRow& branch) {
+    const auto row = catalog_.branch(branch.project, branch.id.str());
+    if (!row || row->state != RowState::creating) return false;
+    const std::lock_guard lock(unsettled_mutex_);
+    return !unsettled_.contains(row->id);
 }
 
 Result<void> Branching::finish(const BranchRow& leftover) {

@@ -69,6 +69,8 @@ private:
     Result<Tip> tip_of(const BranchRow& branch);
     Result<void> erase_branch(const BranchRow& branch, bool in_pageserver);
     Result<void> erase_project(const ProjectRow& project);
+    // By this process, just now.
+    bool being_made(const BranchRow& branch);
     // Of a leftover: success when nothing is left to do.
     Result<void> finish(const BranchRow& leftover);
     Result<void> erase_snapshot(const SnapshotRow& snapshot);

@@ -200,7 +200,7 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
     BOUGH_TRY(write_launch_record(directory, {elected.term, elected.start.lsn, elected.start.prev_lsn, elected.order.history}));
     BOUGH_ASSIGN(pid_t pid, compute::start_postmaster(options_.bindir, directory, settings, log_of(branch)));
     auto ready = compute::wait_until_ready(pid, settings, log_of(branch), options_.start_timeout, closing_.get_token());
-    if (ready && !branch.parent) ready = make_owner(branch, settings);
+    if (ready) ready = make_owner(branch);
     if (!ready) {
         if (compute::alive(pid)) compute::stop_postmaster(pid, compute::Shutdown::immediate, options_.stop_timeout);
         return ready.error();
@@ -216,10 +216,11 @@ Result<void> Computes::launch(Compute& compute, const BranchRow& branch) {
     return {};
 }
 
-Result<void> Computes::make_owner(const BranchRow& branch, const compute::Settings& settings) {
+Result<void> Computes::make_owner(const BranchRow& branch) {
+    if (branch.parent) return {};
     BOUGH_ASSIGN(auto project, catalog_.project(branch.project.str()));
     if (project.owner_made) return {};
-    BOUGH_TRY(control::make_owner(compute::local_conninfo(settings, "postgres"),
+    BOUGH_TRY(control::make_owner(source_of(branch) + " dbname=postgres",
                                   {project.owner, project.owner_password, project.database}));
     // That took a while, and others may have changed the project meanwhile.
     BOUGH_TRY(catalog_.change(project.id, [](ProjectRow& row) -> Result<void> {
@@ -341,6 +342,8 @@ void Computes::reconcile_branch(const BranchRow& branch, const std::string& page
         return;
     }
     if (seen.state != ComputeState::running) return;
+    // The process that started it may have ended before.
+    if (auto made = make_owner(*row); !made) spdlog::warn("{}: {}", label(*row), made.error().message);
     auto now = std::chrono::steady_clock::now();
     bool restarted = !pageserver_boot_id.empty() && pageserver_boot_id != compute->followed_by;
     if (restarted || now >= compute->follow_again_at) {

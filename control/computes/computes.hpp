@@ -88,7 +88,7 @@ private:
     Result<void> stop_locked(Compute& compute, const BranchRow& branch);
     // Nothing happens while its server runs.
     void remove_directory(const BranchRow& branch);
-    Result<void> make_owner(const BranchRow& branch, const compute::Settings& settings);
+    Result<void> make_owner(const BranchRow& branch);
     void reconcile_branch(const BranchRow& branch, const std::string& pageserver_boot_id);
     // Members of the running term that are not in it come in.
     void let_join(Compute& compute, const BranchRow& branch, const Quorum& quorum);

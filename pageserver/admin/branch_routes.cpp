@@ -67,6 +67,10 @@ Result<http::Response> create_branch(AdminServices& services, const http::Reques
 }
 
 Result<http::Response> delete_branch(AdminServices& services, const http::PathParameters& path) {
+    BOUGH_ASSIGN(const ProjectId project_id, project_of(path));
+    BOUGH_ASSIGN(const auto project, services.projects.project(project_id));
+    // Whoever made it may have given up waiting, or have died.
+    project->wait_for_changes();
     BOUGH_ASSIGN(const Place place, place_of(services, path));
     BOUGH_TRY(place.project->check_deletable(place.branch->row().id));
     services.followers.unfollow(*place.branch);

@@ -70,6 +70,7 @@ void write_reads(Writer& out, const PageReaderMetrics& m) {
 void write_page_service(Writer& out, const PageServiceMetrics& m) {
     out.gauge("bough_pageserver_page_connections", "Open connections of the page service", m.connections);
     out.gauge("bough_pageserver_page_requests_waiting", "Requests that wait for their LSN", m.waiting);
+    out.gauge("bough_pageserver_page_opening", "Connections that wait for their project to be opened", m.opening);
     out.gauge("bough_pageserver_page_turns_waiting", "Connections with requests whose branch has as many threads as it may have",
               m.turns_waiting);
     out.counter("bough_pageserver_page_requests_total", "Requests to the page service", m.requests);

@@ -158,6 +158,15 @@ Result<std::shared_ptr<Branch>> Projects::branch(const ProjectId& project_id, co
     return found->branch(branch_id);
 }
 
+std::optional<Result<std::shared_ptr<Branch>>> Projects::branch_if_open(const ProjectId& project_id, const BranchId& branch_id) {
+    const auto found = slot(project_id);
+    if (!found) return found.error();
+    const std::unique_lock opening((*found)->opening, std::try_to_lock);
+    if (!opening || (*found)->project == nullptr) return std::nullopt;
+    (*found)->last_use = std::chrono::steady_clock::now();
+    return (*found)->project->branch(branch_id);
+}
+
 std::vector<ProjectId> Projects::ids() const {
     const std::lock_guard lock(mutex_);
     std::vector<ProjectId> all;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -35,6 +36,8 @@ public:
     // The same, but it does not count as use: opened for this only, the project is closed again soon.
     Result<std::shared_ptr<Project>> look_at(const ProjectId& id);
     Result<std::shared_ptr<Branch>> branch(const ProjectId& project, const BranchId& branch);
+    // Without waiting: nullopt when the project is not open, or is just being opened or closed. Counts as use.
+    std::optional<Result<std::shared_ptr<Branch>>> branch_if_open(const ProjectId& project, const BranchId& branch);
     // nullptr when it is not open just now; does not open it, and does not count as use.
     std::shared_ptr<Project> project_if_open(const ProjectId& id) const;
     std::vector<ProjectId> ids() const;

@@ -58,7 +58,7 @@ void PageConnection::start() {
     timer_.expires_after(context_.options.hello_timeout);
     timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& cancelled) {
         const auto self = weak.lock();
-        if (cancelled || self == nullptr || self->branch_ != nullptr) return;
+        if (cancelled || self == nullptr || self->said_hello_) return;
         spdlog::warn("page service: dropped a connection that said nothing");
         self->close();
     });
@@ -139,11 +139,13 @@ PageConnection::Next PageConnection::handle(RequestFrame frame) {
         spdlog::warn("page service: dropped a connection: {}", is_hello ? "a second hello" : "a request before the hello");
         return Next::close;
     }
-    return is_hello ? hello(std::get<HelloFrame>(frame)) : get_pages(std::get<GetPagesFrame>(frame));
+    return is_hello ? hello(std::get<HelloFrame>(std::move(frame))) : get_pages(std::get<GetPagesFrame>(frame));
 }
 
-PageConnection::Next PageConnection::hello(const HelloFrame& frame) {
-    const auto branch = [&]() -> Result<std::shared_ptr<Branch>> {
+PageConnection::Next PageConnection::hello(HelloFrame frame) {
+    said_hello_ = true;
+    timer_.cancel();
+    const auto place = [&]() -> Result<std::pair<ProjectId, BranchId>> {
         if (frame.version != BOUGH_PAGE_SERVICE_VERSION)
             return Error{ErrorCode::unsupported,
                          "the page service speaks version " + std::to_string(BOUGH_PAGE_SERVICE_VERSION) +
@@ -151,17 +153,28 @@ PageConnection::Next PageConnection::hello(const HelloFrame& frame) {
                          "run bough.so and the pageserver of the same release"};
         if (ask_token_ && !same_secret(frame.token, context_.options.token))
             return Error{ErrorCode::unauthenticated, "wrong token", {}};
-        BOUGH_ASSIGN(const auto project_id, ProjectId::parse(frame.project));
-        BOUGH_ASSIGN(const auto branch_id, BranchId::parse(frame.branch));
-        return context_.projects.branch(project_id, branch_id);
+        BOUGH_ASSIGN(const auto project, ProjectId::parse(frame.project));
+        BOUGH_ASSIGN(const auto branch, BranchId::parse(frame.branch));
+        return std::pair{project, branch};
     }();
+    if (!place) return greet(frame, place.error());
+    if (const auto branch = context_.projects.branch_if_open(place->first, place->second)) return greet(frame, *branch);
+    context_.metrics.opening.fetch_add(1, std::memory_order_relaxed);
+    boost::asio::post(*context_.openers, [self = shared_from_this(), frame = std::move(frame), place = *place] {
+        auto branch = self->context_.projects.branch(place.first, place.second);
+        self->context_.metrics.opening.fetch_sub(1, std::memory_order_relaxed);
+        boost::asio::post(self->strand_, [self, frame, branch = std::move(branch)] { self->continue_with(self->greet(frame, branch)); });
+    });
+    return Next::waiting;
+}
+
+PageConnection::Next PageConnection::greet(const HelloFrame& frame, const Result<std::shared_ptr<Branch>>& branch) {
     if (!branch) {
         spdlog::warn("page service: refused a client for branch {:.60}/{:.60}: {}", frame.project, frame.branch,
                      branch.error().to_string());
         (void)answer_error(0, branch.error());
         return Next::close;
     }
-    timer_.cancel();
     branch_ = *branch;
     turns_ = context_.turns.of(*branch_);
     branch_tag_ = next_branch_tag();

@@ -8,6 +8,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include "pageserver/branching/view.hpp"
 #include "pageserver/page_service/branch_turns.hpp"
@@ -23,6 +24,8 @@ struct PageServiceContext {
     PageReader& reader;
     PageServiceMetrics& metrics;
     TurnsOfBranches turns;
+    // Opens projects, which reads files: connections wait for that, threads that serve others do not. Its threads end before the service's.
+    std::optional<boost::asio::thread_pool> openers;
 };
 
 // Everything runs on its executor, a strand, where at most one wait is under way (besides the timer). Kept alive by what it
@@ -50,7 +53,8 @@ private:
     void take_turn();
     void answer_frames();
     Next handle(RequestFrame frame);
-    Next hello(const HelloFrame& frame);
+    Next hello(HelloFrame frame);
+    Next greet(const HelloFrame& frame, const Result<std::shared_ptr<Branch>>& branch);
     Next get_pages(const GetPagesFrame& frame);
     Next read_and_answer(const GetPagesFrame& frame);
     Next wait_for_ingest(const GetPagesFrame& frame);
@@ -67,6 +71,7 @@ private:
     boost::asio::steady_timer timer_;  // for the hello, later for waiting requests
     const bool ask_token_;
     FrameReader frames_;
+    bool said_hello_ = false;
     std::shared_ptr<Branch> branch_;      // since the hello
     std::shared_ptr<BranchTurns> turns_;  // of the branch
     std::uint64_t branch_tag_ = 0;

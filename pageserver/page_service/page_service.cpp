@@ -20,6 +20,8 @@ namespace {
 
 namespace asio = boost::asio;
 
+constexpr std::size_t kOpeners = 4;
+
 // Accepts on one listening socket.
 class Listener : public std::enable_shared_from_this<Listener> {
 public:
@@ -84,7 +86,10 @@ struct PageService::Impl {
                   projects,
                   reader,
                   metrics,
-                  {static_cast<unsigned>(std::max<std::size_t>(options.threads, 2) - 1), metrics.turns_waiting}} {}
+                  {static_cast<unsigned>(std::max<std::size_t>(options.threads, 2) - 1), metrics.turns_waiting},
+                  std::nullopt} {
+        context.openers.emplace(kOpeners);
+    }
 
     PageServiceOptions options;
     PageServiceMetrics metrics;
@@ -116,6 +121,10 @@ Result<std::unique_ptr<PageService>> PageService::start(PageServiceOptions optio
 PageService::~PageService() {
     impl_->io.stop();
     for (std::thread& thread : impl_->threads) thread.join();
+    // Those that wait for a project go with it, while what they wait on still is.
+    impl_->context.openers->stop();
+    impl_->context.openers->join();
+    impl_->context.openers.reset();
     impl_->context.turns.clear();
 }
 

@@ -33,11 +33,13 @@ struct PageServiceMetrics {
     std::atomic<std::uint64_t> garbage{0};        // connections dropped for what they sent
     std::atomic<std::uint64_t> waiting{0};        // requests waiting for ingest now
     std::atomic<std::uint64_t> turns_waiting{0};  // connections waiting for a turn now, see below
+    std::atomic<std::uint64_t> opening{0};        // connections waiting for their project to be opened now
 };
 
 // A pool of threads waits for all connections; the one that is woken reads the request, makes the pages and answers, so that a
 // request costs one wake-up and an idle connection costs none. Requests of one connection are answered in order. The connections of one
 // branch have all threads but one at most; the others of them wait their turn, and the connections of other branches do not wait for them.
+// A project that is not open is opened by threads of their own.
 // Listens from start() to destruction. Thread-safe.
 class PageService {
 public:

@@ -276,6 +276,77 @@ TEST_F(PageServiceTest, clients_that_ask_again_at_once_are_all_answered) {
     while (service_->metrics().connections > 0) std::this_thread::sleep_for(1ms);
 }
 
+// A project that takes its time to come; meanwhile clients say hello to it.
+class SlowProject {
+public:
+    SlowProject(Projects& projects, StoreResources& resources)
+        : creator_([this, &projects, &resources] {
+              (void)projects.create(*ProjectId::parse("slow"), [&](const std::filesystem::path& directory) {
+                  begun_ = true;
+                  begun_.notify_all();
+                  may_end_.wait(false);
+                  return create_script_project(directory, resources);
+              });
+          }) {
+        begun_.wait(false);
+    }
+    ~SlowProject() { end(); }
+    void end() {
+        may_end_ = true;
+        may_end_.notify_all();
+    }
+
+private:
+    std::atomic<bool> begun_ = false;
+    std::atomic<bool> may_end_ = false;
+    std::jthread creator_;
+};
+
+TEST_F(PageServiceTest, clients_of_a_project_that_is_being_opened_leave_the_threads_to_the_others) {
+    PageServiceOptions options;
+    options.hello_timeout = 500ms;
+    start(options);
+    const Lsn lsn = write(0, std::byte{'a'});
+    constexpr unsigned kClients = 6;  // there are three threads
+    SlowProject project(*projects_, resources_);
+    std::vector<std::unique_ptr<PageClient>> clients;
+    for (unsigned i = 0; i < kClients; ++i) {
+        clients.push_back(std::make_unique<PageClient>(address_));
+        // With a request right behind it.
+        clients.back()->send(hello_frame("slow", "b0") + get_pages_frame(i, kScriptStart.lsn, true, 1, {kFork, 0}));
+    }
+    while (service_->metrics().opening < kClients) std::this_thread::sleep_for(1ms);
+    PageClient other(address_);
+    ASSERT_TRUE(other.hello("p", "b0"));
+    other.send(get_pages_frame(1, lsn, true, 1, {kFork, 0}));
+    ASSERT_TRUE(other.receive().has_value());
+    std::this_thread::sleep_for(700ms);  // longer than a client may take for its hello: these have said theirs
+    project.end();
+    for (unsigned i = 0; i < kClients; ++i) {
+        ASSERT_TRUE(clients[i]->receive().has_value());
+        const auto answer = clients[i]->receive();
+        ASSERT_TRUE(answer.has_value());
+        EXPECT_EQ(+parse_pages(*answer).request_id, i);
+    }
+    EXPECT_EQ(service_->metrics().opening, 0u);
+}
+
+TEST_F(PageServiceTest, a_service_ends_while_clients_wait_for_their_project) {
+    start();
+    SlowProject project(*projects_, resources_);
+    std::vector<std::unique_ptr<PageClient>> clients;
+    for (unsigned i = 0; i < 6; ++i) {
+        clients.push_back(std::make_unique<PageClient>(address_));
+        clients.back()->send(hello_frame("slow", "b0"));
+    }
+    while (service_->metrics().opening < clients.size()) std::this_thread::sleep_for(1ms);
+    const std::jthread later([&] {
+        std::this_thread::sleep_for(50ms);
+        project.end();
+    });
+    service_.reset();
+}
+
 TEST_F(PageServiceTest, a_service_ends_while_clients_wait_for_their_turn) {
     start();
     const auto before = branch_.use_count();

@@ -72,19 +72,26 @@ def test_control(survivor):
 def test_an_acknowledged_branch_is_there_as_soon_as_control_is_back(survivor):
     """Control dies with the last word on it in memory, and the pageserver, which knows, does not answer the next one yet."""
     system = survivor.system
-    pageserver = system.daemons()["pageserver"]
-    before = restarts(system, "control")
-    system.branch("just-made")
-    os.kill(pageserver, signal.SIGSTOP)
-    try:
-        system.kill_daemon("control")
-        wait.until(lambda: restarts(system, "control") == before + 1, 30, "control's restart")
-        branches = wait.until(lambda: listed(system), 30, "an answer of control")
-        assert branches.get("just-made") == "init", branches
-    finally:
-        os.kill(pageserver, signal.SIGCONT)
-    assert system.value("select 1", "just-made") == 1
-    assert listed(system)["just-made"] == "ready"
+    seen = set()
+    for number in range(5):
+        name = f"just-made-{number}"
+        pids, before = system.daemons(), restarts(system, "control")
+        system.branch(name)
+        os.kill(pids["control"], signal.SIGKILL)
+        os.kill(pids["pageserver"], signal.SIGSTOP)
+        try:
+            wait.until(lambda: restarts(system, "control") == before + 1, 30, "control's restart")
+            branches = wait.until(lambda: listed(system), 30, "an answer of control")
+            seen.add(branches[name])
+            # Nor do others have to wait for the pageserver.
+            system.url("main")
+        finally:
+            os.kill(pids["pageserver"], signal.SIGCONT)
+        assert system.value("select 1", name) == 1
+        assert listed(system)[name] == "ready"
+        if "init" in seen:  # else the last word was written just before
+            break
+    assert "init" in seen
 
 
 def test_one_of_three_safekeepers_and_then_another(quorum):
