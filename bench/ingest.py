@@ -2,8 +2,9 @@
 """Ingest: how fast the pageserver turns WAL into durable page versions, beside stock Postgres recovering from a crash with the same WAL.
 
 Stock Postgres writes the log of each workload once, with full_page_writes off and on, and is then killed. In turns, stock recovers
-from a copy of its crashed directory (of the regression suite, which has checkpoints of its own: from its beginning), and the pageserver's ingest reads the same segments into a fresh store. Wall time, CPU time and
-records a second of both, and the ratios. Every measurement goes to build/bench/.
+from a copy of its crashed directory (the regression suite, which has checkpoints of its own, from its beginning), and the pageserver's
+ingest reads the same segments into a fresh store. Wall time, CPU time and records a second of both, and the ratios. Every measurement
+goes to build/bench/.
 
 Usage: ingest.py [--quick] [--rounds N] [--work tpcb,load,mixed,regress]
 """
@@ -29,8 +30,7 @@ from support.stock import StockPostgres  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("BOUGH_BUILD_DIR", ROOT / "build" / "release"))
 SETTINGS = {"max_wal_size": "64GB", "checkpoint_timeout": "1h", "shared_buffers": "1GB", "fsync": "off", "synchronous_commit": "off",
-            "autovacuum": "off", "wal_level": "replica",
-            "wal_keep_size": "64GB", "restore_command": "false", "hot_standby": "off"}
+            "autovacuum": "off", "wal_level": "replica", "wal_keep_size": "64GB", "restore_command": "false", "hot_standby": "off"}
 REDO_DONE = re.compile(r"redo done at ([0-9A-F/]+) system usage: CPU: user: ([0-9.]+) s, system: ([0-9.]+) s, elapsed: ([0-9.]+) s")
 
 
@@ -86,10 +86,11 @@ def make_log(scratch, work, full_page_writes, quick):
             path.unlink()
     run_as_server([BINDIR / "pg_resetwal", "-f", "-D", server.data_dir])
     server.configure({"full_page_writes": full_page_writes})
-    server.start()  # so that pg_control knows the wal_level again
-    server.stop()
     begun = scratch.path / f"{name}-begun"
-    run_as_server(["cp", "-a", server.data_dir, begun])
+    if work == "regress":
+        server.start()  # so that pg_control knows the wal_level again
+        server.stop()
+        run_as_server(["cp", "-a", server.data_dir, begun])
     server.start()
     run(server, quick)
     server.stop(signal.SIGQUIT)
@@ -100,8 +101,6 @@ def make_log(scratch, work, full_page_writes, quick):
         run_as_server(["rm", "-r", server.data_dir])
         run_as_server(["mv", begun, server.data_dir])
         run_as_server(["touch", server.data_dir / "recovery.signal"])
-    else:
-        shutil.rmtree(begun)
     return base, server
 
 

@@ -51,6 +51,7 @@ pid_t spawn(const DaemonCommand& command, const std::filesystem::path& log) {
         ::dup2(fd, 1);
         ::dup2(fd, 2);
     }
+    ::close_range(3, ~0u, 0);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -54,6 +54,8 @@ Result<pid_t> start_postmaster(const std::filesystem::path& bindir, const std::f
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_CREAT | O_APPEND | O_WRONLY, 0600);
     posix_spawn_file_actions_adddup2(&actions, 1, 2);
+    // Nothing else of ours: a client's connection would stay open as long as the server runs.
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);

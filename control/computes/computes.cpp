@@ -284,8 +284,10 @@ void Computes::adopt() {
         if (!pid && !branch.compute_wanted) remove_directory(branch);  // it was being stopped
         if (!pid) continue;
         auto record = read_launch_record(directory);
-        if (!branch.compute_wanted || !record) {
-            spdlog::warn("{}: stopping a compute that is not wanted (pid {})", label(branch), *pid);
+        auto project = catalog_.project(branch.project.str());
+        const bool finished = record && (branch.parent || (project && project->owner_made));
+        if (!branch.compute_wanted || !finished) {
+            spdlog::warn("{}: stopping a compute that is not wanted, or whose start was not finished (pid {})", label(branch), *pid);
             compute::stop_postmaster(*pid, compute::Shutdown::fast, options_.stop_timeout);
             remove_directory(branch);
             continue;
@@ -342,8 +344,6 @@ void Computes::reconcile_branch(const BranchRow& branch, const std::string& page
         return;
     }
     if (seen.state != ComputeState::running) return;
-    // The process that started it may have ended before.
-    if (auto made = make_owner(*row); !made) spdlog::warn("{}: {}", label(*row), made.error().message);
     auto now = std::chrono::steady_clock::now();
     bool restarted = !pageserver_boot_id.empty() && pageserver_boot_id != compute->followed_by;
     if (restarted || now >= compute->follow_again_at) {
@@ -512,13 +512,9 @@ Result<std::string> Computes::bring_to(const BranchRow& branch, const MoveTarget
     return std::string();
 }
 
-void Computes::close() {
+void Computes::stop_all() {
     closing_.request_stop();
     catchup_.close();
-}
-
-void Computes::stop_all() {
-    close();
     std::vector<std::jthread> stopping;
     for (const auto& branch : catalog_.branches()) {
         if (!branch.compute_wanted) continue;

@@ -66,9 +66,7 @@ public:
     void adopt();
     // One round of watching: restarts what is wanted and died, tells restarted storage daemons what they must know.
     void reconcile();
-    // No compute is started from here on, and what waits for one to start gives up soon.
-    void close();
-    // Closes, and stops every compute, still wanted at the next start.
+    // Stops every compute, still wanted at the next start. None is started from here on, and what waits for one to start gives up soon.
     void stop_all();
     // Brings a branch towards these safekeepers (move_branch), with its compute running or without one. Empty when it is there, else
     // what it waits for: call again.

@@ -87,9 +87,7 @@ struct PageService::Impl {
                   reader,
                   metrics,
                   {static_cast<unsigned>(std::max<std::size_t>(options.threads, 2) - 1), metrics.turns_waiting},
-                  std::nullopt} {
-        context.openers.emplace(kOpeners);
-    }
+                  std::optional<asio::thread_pool>(std::in_place, kOpeners)} {}
 
     PageServiceOptions options;
     PageServiceMetrics metrics;

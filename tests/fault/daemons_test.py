@@ -1,9 +1,10 @@
 """kill -9 of one process at a time under load: it is started again, the load goes on, nothing acknowledged is lost."""
-import json
 import os
 import signal
+import threading
 import time
 
+import psycopg
 import pytest
 
 from support import layout, processes, wait
@@ -25,9 +26,8 @@ def restarts(system, name):
 
 
 def listed(system):
-    """The state of each branch that control lists; None while it does not answer."""
-    done = system.run("branch", "list", "--json")
-    return {b["name"]: b["current_state"] for b in json.loads(done.stdout)["branches"]} if done.returncode == 0 else None
+    """The state of each branch that control lists."""
+    return {b["name"]: b["current_state"] for b in system.json("branch", "list")["branches"]}
 
 
 def kill_and_go_on(survivor, name, more=60):
@@ -92,6 +92,37 @@ def test_an_acknowledged_branch_is_there_as_soon_as_control_is_back(survivor):
         if "init" in seen:  # else the last word was written just before
             break
     assert "init" in seen
+
+
+def test_a_first_start_that_control_s_death_left_unfinished_is_done_again(survivor):
+    """The server runs and the owner's role is not made yet: the next control would otherwise take over a compute that nobody can log in to."""
+    system = survivor.system
+    project = system.json("project", "create", "second")["project"]
+    safekeeper, before = system.daemons()["safekeeper-sk1"], restarts(system, "control")
+    directory = layout.compute_directory(system.data_dir, project["id"], project["default_branch"])
+    starting = threading.Thread(target=system.run, args=("compute", "start", "--project", "second"))
+
+    def role_waits():  # control is busy with it, so not by its URL
+        port, socket = (directory / "postmaster.pid").read_text().splitlines()[3:5]
+        with psycopg.connect(host=socket, port=port, user="postgres", dbname="postgres", connect_timeout=10) as superuser:
+            return superuser.execute("select 1 from pg_stat_activity where query like 'CREATE ROLE%' and wait_event = 'SyncRep'").fetchone()
+    starting.start()
+    try:
+        wait.until((directory / "postmaster.pid").exists, 60, "the server", interval=0.001)
+        os.kill(safekeeper, signal.SIGSTOP)  # what is written waits from here on
+        wait.until(role_waits, 60, "the role to wait for the safekeeper")
+        system.kill_daemon("control")
+    finally:
+        os.kill(safekeeper, signal.SIGCONT)
+    starting.join(60)
+    assert not starting.is_alive(), "whoever asked for the start never heard that control is gone"
+    wait.until(lambda: restarts(system, "control") == before + 1, 30, "control's restart")
+
+    def as_owner():
+        with psycopg.connect(system.json("url", "--project", "second")["url"], connect_timeout=10) as owner:
+            return owner.execute("select 1").fetchone()
+    assert wait.until(as_owner, 60, "the owner's connection") == (1,)
+    system.cli("project", "delete", "second")
 
 
 def test_one_of_three_safekeepers_and_then_another(quorum):
