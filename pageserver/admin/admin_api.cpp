@@ -28,9 +28,9 @@ AdminApi::AdminApi(AdminServices services) : services_(std::move(services)) {
     router_.add("GET", "/metrics", [this](const http::Request&, const http::PathParameters&) {
         return http::Response{200, metrics_text(services_), "text/plain; version=0.0.4"};
     });
-    add_project_routes(router_, services_);
-    add_branch_routes(router_, services_);
-    add_history_routes(router_, services_);
+    add_project_routes(router_, services_, creations_);
+    add_branch_routes(router_, services_, creations_);
+    add_history_routes(router_, services_, creations_);
     add_check_routes(router_, services_);
 }
 

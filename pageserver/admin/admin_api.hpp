@@ -3,6 +3,7 @@
 
 #include "http/message.hpp"
 #include "http/router.hpp"
+#include "pageserver/admin/creations.hpp"
 #include "pageserver/admin/services.hpp"
 
 namespace bough::pageserver {
@@ -15,13 +16,14 @@ public:
 
 private:
     AdminServices services_;
+    Creations creations_;
     http::Router router_;
 };
 
-// Each adds the routes of one part; `services` must outlive the router.
-void add_project_routes(http::Router& router, AdminServices& services);
-void add_branch_routes(http::Router& router, AdminServices& services);
-void add_history_routes(http::Router& router, AdminServices& services);
+// Each adds the routes of one part; all but the router must outlive it.
+void add_project_routes(http::Router& router, AdminServices& services, Creations& creations);
+void add_branch_routes(http::Router& router, AdminServices& services, Creations& creations);
+void add_history_routes(http::Router& router, AdminServices& services, Creations& creations);
 void add_check_routes(http::Router& router, AdminServices& services);
 
 }  // namespace bough::pageserver

@@ -67,10 +67,6 @@ Result<http::Response> create_branch(AdminServices& services, const http::Reques
 }
 
 Result<http::Response> delete_branch(AdminServices& services, const http::PathParameters& path) {
-    BOUGH_ASSIGN(const ProjectId project_id, project_of(path));
-    BOUGH_ASSIGN(const auto project, services.projects.project(project_id));
-    // Whoever made it may have given up waiting, or have died.
-    project->wait_for_changes();
     BOUGH_ASSIGN(const Place place, place_of(services, path));
     BOUGH_TRY(place.project->check_deletable(place.branch->row().id));
     services.followers.unfollow(*place.branch);
@@ -114,18 +110,18 @@ Result<http::Response> wait(AdminServices& services, const http::Request& reques
 
 }  // namespace
 
-void add_branch_routes(http::Router& router, AdminServices& services) {
+void add_branch_routes(http::Router& router, AdminServices& services, Creations& creations) {
     const std::string one = "/v1/projects/{project}/branches/{branch}";
-    router.add("PUT", one, answering([&](const http::Request& request, const http::PathParameters& path) {
+    router.add("PUT", one, answering(creations.making([&](const http::Request& request, const http::PathParameters& path) {
         return create_branch(services, request, path);
-    }));
+    })));
     router.add("GET", one, answering([&](const http::Request&, const http::PathParameters& path) -> Result<http::Response> {
         BOUGH_ASSIGN(const Place place, place_of(services, path));
         return json_response(describe(services, *place.branch));
     }));
-    router.add("DELETE", one, answering([&](const http::Request&, const http::PathParameters& path) {
+    router.add("DELETE", one, answering(creations.deleting([&](const http::Request&, const http::PathParameters& path) {
         return delete_branch(services, path);
-    }));
+    })));
     router.add("POST", one + "/follow", answering([&](const http::Request& request, const http::PathParameters& path) {
         return follow(services, request, path);
     }));

@@ -177,7 +177,7 @@ Result<http::Response> collect_garbage(AdminServices& services, const http::Path
 
 }  // namespace
 
-void add_history_routes(http::Router& router, AdminServices& services) {
+void add_history_routes(http::Router& router, AdminServices& services, Creations& creations) {
     const std::string one = "/v1/projects/{project}/branches/{branch}";
     router.add("GET", one + "/lsn-at", answering([&](const http::Request& request, const http::PathParameters& path) {
         return lsn_at(services, request, path);
@@ -204,12 +204,13 @@ void add_history_routes(http::Router& router, AdminServices& services) {
     router.add("GET", project + "/snapshots", answering([&](const http::Request&, const http::PathParameters& path) {
         return list_snapshots(services, path);
     }));
-    router.add("PUT", project + "/snapshots/{snapshot}", answering([&](const http::Request& request, const http::PathParameters& path) {
+    const std::string snapshot = project + "/snapshots/{snapshot}";
+    router.add("PUT", snapshot, answering(creations.making([&](const http::Request& request, const http::PathParameters& path) {
         return create_snapshot(services, request, path);
-    }));
-    router.add("DELETE", project + "/snapshots/{snapshot}", answering([&](const http::Request&, const http::PathParameters& path) {
+    })));
+    router.add("DELETE", snapshot, answering(creations.deleting([&](const http::Request&, const http::PathParameters& path) {
         return delete_snapshot(services, path);
-    }));
+    })));
 }
 
 }  // namespace bough::pageserver

@@ -63,21 +63,22 @@ Result<http::Response> delete_project(AdminServices& services, const http::PathP
 
 }  // namespace
 
-void add_project_routes(http::Router& router, AdminServices& services) {
+void add_project_routes(http::Router& router, AdminServices& services, Creations& creations) {
     router.add("GET", "/v1/projects", answering([&](const http::Request&, const http::PathParameters&) -> Result<http::Response> {
         boost::json::array ids;
         for (const ProjectId& id : services.projects.ids()) ids.emplace_back(id.str());
         return json_response(std::move(ids));
     }));
-    router.add("PUT", "/v1/projects/{project}", answering([&](const http::Request& request, const http::PathParameters& path) {
+    const std::string one = "/v1/projects/{project}";
+    router.add("PUT", one, answering(creations.making([&](const http::Request& request, const http::PathParameters& path) {
         return create_project(services, request, path);
-    }));
-    router.add("GET", "/v1/projects/{project}", answering([&](const http::Request&, const http::PathParameters& path) {
+    })));
+    router.add("GET", one, answering([&](const http::Request&, const http::PathParameters& path) {
         return get_project(services, path);
     }));
-    router.add("DELETE", "/v1/projects/{project}", answering([&](const http::Request&, const http::PathParameters& path) {
+    router.add("DELETE", one, answering(creations.deleting([&](const http::Request&, const http::PathParameters& path) {
         return delete_project(services, path);
-    }));
+    })));
 }
 
 }  // namespace bough::pageserver

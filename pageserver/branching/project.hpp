@@ -38,9 +38,6 @@ public:
     // `start` must be a place between two records of the parent's log; it may be ahead of what the parent has ingested.
     Result<std::shared_ptr<Branch>> create_branch(const BranchId& id, const BranchId& parent, LogPosition start);
 
-    // Those of the project's metadata that were under way are done on return.
-    void wait_for_changes() { const std::lock_guard changing(changing_); }
-
     // Whether delete_branch() would be refused just now.
     Result<void> check_deletable(const BranchId& id) const;
     // Its versions go too. The caller has ended its ingest. failed_precondition while it has children or

@@ -242,6 +242,19 @@ def test_a_branch_that_was_acknowledged_is_there_whatever_then_dies(survivor):
         assert system.value("select 1", name) == 1
 
 
+def test_what_was_deleted_before_it_was_made_is_not_made(survivor):
+    """The request of a control that died may be read when its successor has asked whether the branch is there, and given it up."""
+    system, pageserver = survivor.system, survivor.system.admin("pageserver")
+    branches = f"/v1/projects/{system.project_id()}/branches"
+    root = system.branch_id("main")
+    described = pageserver.get(f"{branches}/{root}")
+    point = {"parent": root, "lsn": described["ingest_lsn"], "prev_lsn": described["last_record_lsn"]}
+    assert pageserver.raw("DELETE", f"{branches}/br-given-up")[0] == 404
+    assert pageserver.raw("PUT", f"{branches}/br-given-up", point)[0] == 409
+    assert pageserver.raw("PUT", f"{branches}/br-another", point)[0] == 201
+    assert pageserver.raw("DELETE", f"{branches}/br-another")[0] == 200
+
+
 def test_what_could_not_be_made_while_the_pageserver_was_away_leaves_no_name_taken(survivor):
     """Nor does what could not be deleted then stay half deleted."""
     system = survivor.system
