@@ -5,12 +5,15 @@
 
 #include "bough/check.hpp"
 #include "pageserver/page_store/little_endian.hpp"
+#include "pg/wal_format.hpp"
 
 namespace bough::pageserver {
 namespace {
 
-// Beside PageStep::Type in the first byte of a value.
+// Beside PageStep::Type in the first byte of a value. A record is stored with what is kept of its header; what is no whole record, as
+// Type::record, as it is.
 constexpr std::uint8_t kSeveral = 5;
+constexpr std::uint8_t kRecord = 6;
 
 // Where Postgres's page header says that nothing is stored, if the bytes there are zero.
 struct Hole {
@@ -40,6 +43,14 @@ Result<pg::PageBase> decode_base(std::uint8_t byte) {
     return static_cast<pg::PageBase>(byte);
 }
 
+std::optional<RecordHeader> kept_header(std::span<const std::byte> record) {
+    pg::WalRecordHeader header;
+    if (record.size() <= sizeof(header)) return std::nullopt;
+    std::memcpy(&header, record.data(), sizeof(header));
+    if (header.total_bytes != record.size() || header.padding != 0) return std::nullopt;
+    return RecordHeader{header.xid, header.info, header.resource_manager};
+}
+
 Result<PageStep> decode_step(std::string_view value, Lsn lsn) {
     ValueReader reader(value);
     PageStep step;
@@ -58,10 +69,17 @@ Result<PageStep> decode_step(std::string_view value, Lsn lsn) {
                 return corrupt_version("image of a wrong size");
             break;
         }
+        case kRecord:
         case static_cast<std::uint8_t>(PageStep::Type::record): {
             step.type = PageStep::Type::record;
             BOUGH_ASSIGN(step.base, decode_base(reader.take<std::uint8_t>()));
             const std::uint64_t length = reader.take_varint();
+            if (type == kRecord) {
+                RecordHeader& header = step.header.emplace();
+                header.xid = reader.take<std::uint32_t>();
+                header.info = reader.take<std::uint8_t>();
+                header.resource_manager = reader.take<std::uint8_t>();
+            }
             step.record_start = Lsn{lsn.value - length};
             step.bytes = reader.take_rest();
             if (step.bytes.empty() || length == 0 || length > lsn.value) return corrupt_version("record without bytes or place");
@@ -92,6 +110,21 @@ void PageStep::write_page(pg::Page out) const {
     std::memcpy(out.data() + hole_begin + hole_bytes, bytes.data() + hole_begin, bytes.size() - hole_begin);
 }
 
+std::size_t PageStep::size() const { return bytes.size() + (header ? sizeof(pg::WalRecordHeader) : 0); }
+
+PageStep PageStep::copied_to(char* memory) const {
+    PageStep copy = *this;
+    copy.header.reset();
+    copy.bytes = {memory, size()};
+    if (header) {
+        const pg::WalRecordHeader whole{static_cast<std::uint32_t>(size()), header->xid, 0, header->info, header->resource_manager, 0, 0};
+        std::memcpy(memory, &whole, sizeof(whole));
+        memory += sizeof(whole);
+    }
+    std::memcpy(memory, bytes.data(), bytes.size());
+    return copy;
+}
+
 void append_zero_page(std::string& out) { append_le(out, static_cast<std::uint8_t>(PageStep::Type::zero)); }
 
 void append_image(std::string& out, pg::ConstPage page) {
@@ -107,9 +140,16 @@ void append_image(std::string& out, pg::ConstPage page) {
 void append_record(std::string& out, pg::PageBase base, Lsn record_start, Lsn record_end,
                    std::span<const std::byte> record_bytes) {
     BOUGH_CHECK(record_start < record_end);
-    append_le(out, static_cast<std::uint8_t>(PageStep::Type::record));
+    const auto header = kept_header(record_bytes);
+    append_le(out, header ? kRecord : static_cast<std::uint8_t>(PageStep::Type::record));
     append_le(out, static_cast<std::uint8_t>(base));
     append_varint(out, record_end - record_start);
+    if (header) {
+        append_le(out, header->xid);
+        append_le(out, header->info);
+        append_le(out, header->resource_manager);
+        record_bytes = record_bytes.subspan(sizeof(pg::WalRecordHeader));
+    }
     out.append(chars(record_bytes));
 }
 
@@ -163,6 +203,7 @@ bool is_base_version(std::string_view value) {
     switch (reader.take<std::uint8_t>()) {
         case static_cast<std::uint8_t>(PageStep::Type::zero):
         case static_cast<std::uint8_t>(PageStep::Type::image): return true;
+        case kRecord:
         case static_cast<std::uint8_t>(PageStep::Type::record):
         case static_cast<std::uint8_t>(PageStep::Type::edits): {
             const auto base = reader.take<std::uint8_t>();

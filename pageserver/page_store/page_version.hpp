@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,14 @@
 
 namespace bough::pageserver {
 
+// What is kept of a WAL record's header: its length and its predecessor's place say nothing to redo, and what is stored has a
+// checksum of its own.
+struct RecordHeader {
+    std::uint32_t xid = 0;
+    std::uint8_t info = 0;
+    std::uint8_t resource_manager = 0;
+};
+
 // One step on the way from zeros to a page. Views point into the value it was decoded from.
 struct PageStep {
     enum class Type : std::uint8_t { zero = 1, image = 2, record = 3, edits = 4 };
@@ -24,7 +33,8 @@ struct PageStep {
     pg::PageBase base = pg::PageBase::zero;  // of record and edits; zero and image need nothing below them
     Lsn record_start;                        // of record
     Lsn lsn;                                 // the version's: the end of the record that made it
-    std::string_view bytes;                  // record: its bytes; edits: the edits; image: without its hole
+    std::optional<RecordHeader> header;      // of record; none: `bytes` have it
+    std::string_view bytes;                  // record: what follows its header; edits: the edits; image: without its hole
     std::uint16_t hole_begin = 0;            // of image
     std::uint16_t hole_bytes = 0;
 
@@ -32,11 +42,15 @@ struct PageStep {
     bool is_base() const { return base == pg::PageBase::zero; }
     // Of an image or zero step.
     void write_page(pg::Page out) const;
+    // The same step with its bytes in memory of `size()` bytes of the caller's; a record as redo takes it, its header before it.
+    std::size_t size() const;
+    PageStep copied_to(char* memory) const;
 };
 
 // Encoders of one step each: they append to `out`, or give a string.
 void append_zero_page(std::string& out);
 void append_image(std::string& out, pg::ConstPage page);
+// Of a record whose header says nothing wrong it is all but previous record and checksum that come back.
 void append_record(std::string& out, pg::PageBase base, Lsn record_start, Lsn record_end,
                    std::span<const std::byte> record_bytes);
 void append_edits(std::string& out, pg::PageBase base, std::string_view edits);

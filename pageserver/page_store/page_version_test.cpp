@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "pageserver/page_store/rows.hpp"
+#include "pg/wal_format.hpp"
 
 namespace bough::pageserver {
 namespace {
@@ -69,13 +70,56 @@ TEST(PageVersion, steps_of_one_record_come_newest_first) {
     EXPECT_FALSE(steps[2].is_base());
 }
 
+// A record with that header, of that many bytes.
+std::string wal_record(pg::WalRecordHeader header, std::size_t bytes) {
+    std::string record(bytes, 'r');
+    std::memcpy(record.data(), &header, sizeof(header));
+    return record;
+}
+
+PageStep only_step(const std::string& value, Lsn lsn) {
+    std::vector<PageStep> steps;
+    EXPECT_TRUE(decode_page_version(value, lsn, steps).has_value());
+    EXPECT_EQ(steps.size(), 1u);
+    return steps.at(0);
+}
+
+std::string copied(const PageStep& step) {
+    std::string memory(step.size(), '?');
+    EXPECT_EQ(step.copied_to(memory.data()).bytes, memory);
+    return memory;
+}
+
+TEST(PageVersion, a_record_comes_back_but_for_what_redo_does_not_ask) {
+    const auto record = wal_record({100, 77, 0x1234, 0xF1, 10, 0, 0xC0FFEE}, 100);
+    const auto value = encode_record(pg::PageBase::zero, Lsn{40}, Lsn{180}, std::as_bytes(std::span(record)));
+    EXPECT_LT(value.size(), record.size() - 12);
+    const PageStep step = only_step(value, Lsn{180});
+    EXPECT_EQ(step.type, PageStep::Type::record);
+    EXPECT_TRUE(step.is_base());
+    EXPECT_TRUE(is_base_version(value));
+    EXPECT_EQ(step.record_start, Lsn{40});
+    EXPECT_EQ(copied(step), wal_record({100, 77, 0, 0xF1, 10, 0, 0}, 100));
+}
+
+TEST(PageVersion, what_is_no_whole_record_comes_back_as_it_is) {
+    for (const auto& record : {std::string("short"), std::string(24, '\0'), wal_record({99, 77, 5, 1, 10, 0, 6}, 100),
+                               wal_record({100, 77, 5, 1, 10, 1, 6}, 100), wal_record({24, 77, 5, 1, 10, 0, 6}, 24)}) {
+        const auto value = encode_record(pg::PageBase::previous, Lsn{40}, Lsn{180}, std::as_bytes(std::span(record)));
+        EXPECT_FALSE(is_base_version(value));
+        EXPECT_EQ(copied(only_step(value, Lsn{180})), record);
+    }
+}
+
 TEST(PageVersion, any_bytes_are_decoded_or_refused) {
     std::mt19937_64 random(3);
     const std::string record(50, 'r');
+    const std::string whole = wal_record({50, 77, 5, 1, 10, 0, 6}, 50);
     const std::vector<std::string> good = {
         encode_zero_page(),
         encode_image(page_of(page_with_header(100, 8000, std::byte{7}, true))),
         encode_record(pg::PageBase::zero, Lsn{40}, Lsn{100}, std::as_bytes(std::span(record))),
+        encode_record(pg::PageBase::previous, Lsn{40}, Lsn{100}, std::as_bytes(std::span(whole))),
         encode_edits(pg::PageBase::previous, "edits"),
         combine_steps(encode_edits(pg::PageBase::previous, "a"), encode_edits(pg::PageBase::previous, "b")),
     };

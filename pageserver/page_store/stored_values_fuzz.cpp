@@ -23,8 +23,12 @@ void decode_page(std::string_view bytes) {
     if (!decode_page_version(bytes, Lsn{1ull << 32}, steps)) return;
     if (steps.empty()) std::abort();
     std::array<std::byte, pg::kPageBytes> page;
-    for (const PageStep& step : steps)
+    std::string memory;
+    for (const PageStep& step : steps) {
         if (step.type == PageStep::Type::zero || step.type == PageStep::Type::image) step.write_page(page);
+        memory.resize(step.size());
+        if (step.copied_to(memory.data()).bytes != memory) std::abort();
+    }
 }
 
 void decode_row(std::string_view bytes) {

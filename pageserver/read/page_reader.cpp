@@ -161,7 +161,7 @@ Result<void> PageReader::collect(const Branch& branch, const ObjectKey& object, 
         decoded.clear();
         if (const auto parsed = decode_page_version(walk.value(), walk.lsn(), decoded); !parsed)
             return parsed.error().within(describe(branch, object) + " at " + walk.lsn().to_string());
-        for (PageStep& step : decoded) {
+        for (const PageStep& step : decoded) {
             if (step.type == PageStep::Type::zero) {
                 chain.content = Chain::Content::zeros;
                 return {};
@@ -171,10 +171,7 @@ Result<void> PageReader::collect(const Branch& branch, const ObjectKey& object, 
                 step.write_page(chain.done() ? out : chain.base_page());
                 return {};
             }
-            auto* copy = static_cast<char*>(arena->allocate(step.bytes.size(), 1));
-            std::memcpy(copy, step.bytes.data(), step.bytes.size());
-            step.bytes = {copy, step.bytes.size()};
-            chain.steps.push_back(step);
+            chain.steps.push_back(step.copied_to(static_cast<char*>(arena->allocate(step.size(), 1))));
             if (step.is_base()) return {};
         }
     }
