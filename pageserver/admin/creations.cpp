@@ -1,48 +1,71 @@
 #include "pageserver/admin/creations.hpp"
 
+#include <chrono>
 #include <utility>
 
 namespace bough::pageserver {
+namespace {
 
-Result<void> Creations::begin(const std::string& path) {
+// What takes longer is tried again by whoever asked: a thread that waits for ever answers nobody else.
+constexpr auto kWaitMax = std::chrono::seconds(30);
+
+}  // namespace
+
+// One name less at its end, whatever ends it.
+class Creations::Underway {
+public:
+    Underway(Creations& creations, Names& names, const http::PathParameters& what) : creations_(creations), names_(names), what_(what) {}
+    ~Underway() {
+        const std::lock_guard lock(creations_.mutex_);
+        names_.erase(names_.find(what_));
+        creations_.ended_.notify_all();
+    }
+    Underway(const Underway&) = delete;
+    Underway& operator=(const Underway&) = delete;
+
+private:
+    Creations& creations_;
+    Names& names_;
+    const http::PathParameters& what_;
+};
+
+Result<void> Creations::begin_making(const http::PathParameters& what) {
     const std::lock_guard lock(mutex_);
-    if (forbidden_.contains(path))
-        return Error{ErrorCode::failed_precondition, "\"" + path + "\" was deleted before it was made", "choose another id"};
-    under_way_.insert(path);
+    if (deleting_.contains(what)) return Error{ErrorCode::failed_precondition, "it is being deleted", "choose another id"};
+    if (refused_.contains(what)) return Error{ErrorCode::failed_precondition, "it was deleted before it was made", "choose another id"};
+    making_.insert(what);
     return {};
 }
 
-void Creations::end(const std::string& path) {
-    const std::lock_guard lock(mutex_);
-    under_way_.erase(under_way_.find(path));
-    ended_.notify_all();
-}
-
-void Creations::forbid(const std::string& path) {
+Result<void> Creations::wait_until_made(const http::PathParameters& what) {
     std::unique_lock lock(mutex_);
-    forbidden_.insert(path);
-    ended_.wait(lock, [&] { return !under_way_.contains(path); });
+    if (ended_.wait_for(lock, kWaitMax, [&] { return !making_.contains(what); })) return {};
+    return Error{ErrorCode::timeout, "it is still being made", "try again"};
 }
 
-void Creations::permit(const std::string& path) {
+void Creations::refuse_from_now_on(const http::PathParameters& what) {
     const std::lock_guard lock(mutex_);
-    forbidden_.erase(path);
+    refused_.insert(what);
 }
 
 FallibleRoute Creations::making(FallibleRoute make) {
-    return [this, make = std::move(make)](const http::Request& request, const http::PathParameters& path) -> Result<http::Response> {
-        BOUGH_TRY(begin(request.path));
-        auto made = make(request, path);
-        end(request.path);
-        return made;
+    return [this, make = std::move(make)](const http::Request& request, const http::PathParameters& what) -> Result<http::Response> {
+        BOUGH_TRY(begin_making(what));
+        const Underway underway(*this, making_, what);
+        return make(request, what);
     };
 }
 
 FallibleRoute Creations::deleting(FallibleRoute remove) {
-    return [this, remove = std::move(remove)](const http::Request& request, const http::PathParameters& path) -> Result<http::Response> {
-        forbid(request.path);
-        auto removed = remove(request, path);
-        if (removed || removed.error().code != ErrorCode::not_found) permit(request.path);
+    return [this, remove = std::move(remove)](const http::Request& request, const http::PathParameters& what) -> Result<http::Response> {
+        {
+            const std::lock_guard lock(mutex_);
+            deleting_.insert(what);
+        }
+        const Underway underway(*this, deleting_, what);
+        BOUGH_TRY(wait_until_made(what));
+        auto removed = remove(request, what);
+        if (!removed && removed.error().code == ErrorCode::not_found) refuse_from_now_on(what);
         return removed;
     };
 }

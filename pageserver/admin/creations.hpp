@@ -3,33 +3,36 @@
 #pragma once
 
 #include <condition_variable>
-#include <functional>
 #include <mutex>
 #include <set>
-#include <string>
 
 #include "pageserver/admin/responses.hpp"
 
 namespace bough::pageserver {
 
-// Thread-safe. Remembers for as long as the process lives: no request survives that.
+// Thread-safe. Remembers for as long as the process lives, and an entry for each deletion that found nothing: no request survives that, and
+// such deletions are few.
 class Creations {
 public:
-    // The request's path names what is made; failed_precondition when it was deleted before.
+    // What is made or deleted is named by its path's parameters. failed_precondition while it is being deleted, or when a deletion has
+    // found nothing before.
     FallibleRoute making(FallibleRoute make);
-    // Waits for what is being made under that path.
+    // Waits for it while it is being made; timeout.
     FallibleRoute deleting(FallibleRoute remove);
 
 private:
-    Result<void> begin(const std::string& path);
-    void end(const std::string& path);
-    void forbid(const std::string& path);
-    void permit(const std::string& path);
+    using Names = std::multiset<http::PathParameters>;
+    class Underway;
+
+    Result<void> begin_making(const http::PathParameters& what);
+    Result<void> wait_until_made(const http::PathParameters& what);
+    void refuse_from_now_on(const http::PathParameters& what);
 
     std::mutex mutex_;
     std::condition_variable ended_;
-    std::multiset<std::string> under_way_;  // under mutex_
-    std::set<std::string> forbidden_;       // under mutex_
+    Names making_;                            // under mutex_
+    Names deleting_;                          // under mutex_
+    std::set<http::PathParameters> refused_;  // under mutex_
 };
 
 }  // namespace bough::pageserver

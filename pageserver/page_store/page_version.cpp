@@ -121,7 +121,7 @@ PageStep PageStep::copied_to(char* memory) const {
         std::memcpy(memory, &whole, sizeof(whole));
         memory += sizeof(whole);
     }
-    std::memcpy(memory, bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(memory, bytes.data(), bytes.size());
     return copy;
 }
 

@@ -118,6 +118,7 @@ public:
 private:
     // Of most versions the whole value too, which is copied soon.
     static void fetch(const OpenLayer::Version* version) {
+        if (version == nullptr) return;
         constexpr std::size_t kCacheLine = 64;
         for (std::size_t line = 0; line < 3; ++line) __builtin_prefetch(reinterpret_cast<const char*>(version) + line * kCacheLine);
     }

@@ -130,11 +130,13 @@ Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& director
     std::unique_ptr<Store> store(new Store(std::move(impl)));
     BOUGH_ASSIGN(const auto format, store->metadata(kFormatRow));
     if (!format) return Error{ErrorCode::corrupt, "the page store \"" + directory.string() + "\" does not say its format", {}};
-    if (*format != kFormatVersion)
+    if (!is_known_format(*format))
         return Error{ErrorCode::unsupported,
                      "the page store \"" + directory.string() + "\" has format " + *format + ", this program knows format " +
                          kFormatVersion,
                      "run the version of bough that wrote it"};
+    // Before anything is written that the older format does not know.
+    if (*format != kFormatVersion) BOUGH_TRY(store->change_metadata({{kFormatRow, kFormatVersion}}));
     return store;
 }
 

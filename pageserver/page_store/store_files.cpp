@@ -132,7 +132,7 @@ Result<StoreListing> list_store_files(const fs::path& directory) {
     const auto format = listing.rows.find(kFormatRow);
     if (format == listing.rows.end())
         listing.damage = Error{ErrorCode::corrupt, "the store does not say its format", {}};
-    else if (format->second != kFormatVersion)
+    else if (!is_known_format(format->second))
         return Error{ErrorCode::unsupported,
                      "the store has format " + format->second + ", this program knows format " + kFormatVersion,
                      "run the version of bough that wrote it"};

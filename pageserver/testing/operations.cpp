@@ -5,6 +5,7 @@
 #include <span>
 
 #include "pg/page_edit.hpp"
+#include "pg/wal_format.hpp"
 
 namespace bough::pageserver {
 namespace {
@@ -32,6 +33,14 @@ std::string OperationMaker::bytes(std::uint32_t size) {
     std::string text(size, '\0');
     for (char& c : text) c = static_cast<char>(below(256));
     return text;
+}
+
+std::string OperationMaker::record() {
+    std::string record = bytes(1 + below(60));
+    if (chance(2)) return record;
+    const auto length = static_cast<std::uint32_t>(sizeof(pg::WalRecordHeader) + record.size());
+    const pg::WalRecordHeader header{length, below(1000), 0, static_cast<std::uint8_t>(below(256)), static_cast<std::uint8_t>(below(22)), 0, 0};
+    return std::string(reinterpret_cast<const char*>(&header), sizeof(header)) + record;
 }
 
 std::vector<std::byte> OperationMaker::image() {
@@ -67,7 +76,7 @@ Operation OperationMaker::make_operation() {
         case 6:
         case 7:
         case 8:
-            return [t = tag(), base = chance(6) ? pg::PageBase::zero : pg::PageBase::previous, record = bytes(1 + below(60))](
+            return [t = tag(), base = chance(6) ? pg::PageBase::zero : pg::PageBase::previous, record = record()](
                        pg::ChangeSink& s) { s.page_record(t, base, std::as_bytes(std::span(record))); };
         case 9:
         case 10: return page_edit();

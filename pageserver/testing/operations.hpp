@@ -31,6 +31,8 @@ private:
     pg::PageTag tag() { return {{relation(), chance(4) ? pg::Fork::init : pg::Fork::main}, below(blocks_max_)}; }
     pg::PageTag map_tag() { return {{relation(), pg::Fork::visibility}, below(3)}; }
     std::string bytes(std::uint32_t size);
+    // Of a WAL record; half of them with a header, of which the store gives back all.
+    std::string record();
     std::vector<std::byte> image();
     Operation make_operation();
     Operation make_large_operation(const ModelState& before);
