@@ -91,12 +91,13 @@ def test_a_cancelled_wait_shows_a_commit_that_the_quorum_has_not(quorum):
 
 def test_statement_timeout_does_not_end_the_wait(quorum):
     """It is over when the statement is done; what waits is the commit after it."""
-    with quorum.connect() as writer:
-        writer.execute("set statement_timeout = '500ms'")
+    with quorum.connect() as writer, quorum.connect(superuser=True) as superuser:
+        writer.execute("set statement_timeout = '2s'")  # which the statement itself never takes, however busy the machine is
         with NoMajority(quorum):
             thread, result = commit_in_thread(writer, "insert into t values (3)")
-            time.sleep(1.5)
-            assert thread.is_alive()
+            wait.until(lambda: not thread.is_alive() or waiting_for_quorum(superuser, writer.info.backend_pid), 30, "the wait for the quorum")
+            time.sleep(3)
+            assert thread.is_alive(), result
         thread.join(60)
         assert result == {"answered": True}
 

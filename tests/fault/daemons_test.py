@@ -238,7 +238,9 @@ def test_a_branch_that_was_acknowledged_is_there_whatever_then_dies(survivor):
         finally:
             os.kill(supervisor, signal.SIGCONT)
         wait.until(lambda: system.run("branch", "list").returncode == 0, 30, "control's restart")
-        wait.until(lambda n=name: n in [row["name"] for row in system.json("branch", "list")["branches"]], 20, "the branch")
+        assert name in listed(system)
+        # Settled when the pageserver is back.
+        wait.until(lambda n=name: listed(system).get(n) == "ready", 20, "the branch")
         assert system.value("select 1", name) == 1
 
 
