@@ -24,7 +24,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kRestartPauseMin{100};
 constexpr milliseconds kRestartPauseMax{5000};
-constexpr auto kSteadyAfter = std::chrono::seconds(30);  // then the pause begins small again
+constexpr auto kSteadyAfter = std::chrono::seconds(30);  // then it is started again at once, and pauses begin small
 constexpr auto kStopTimeout = std::chrono::seconds(60);
 
 struct Daemon {
@@ -33,7 +33,7 @@ struct Daemon {
     unsigned restarts = 0;
     Clock::time_point started;
     Clock::time_point restart_at;
-    milliseconds pause = kRestartPauseMin;
+    milliseconds pause{0};  // before it is started again
 };
 
 pid_t spawn(const DaemonCommand& command, const std::filesystem::path& log) {
@@ -65,7 +65,7 @@ class Supervisor {
 public:
     Supervisor(const SystemFiles& files, const std::vector<DaemonCommand>& commands, const CommandsOf& commands_of)
         : files_(files), commands_of_(commands_of) {
-        for (const auto& command : commands) daemons_.push_back({command, 0, 0, {}, {}, kRestartPauseMin});
+        for (const auto& command : commands) daemons_.push_back({command, 0, 0, {}, {}, {}});
     }
 
     int run() {
@@ -120,7 +120,7 @@ private:
                 continue;
             }
             // Before those that use it, as at the start: all stop in the reverse order.
-            start(*daemons_.insert(daemons_.begin(), Daemon{std::move(command), 0, 0, {}, {}, kRestartPauseMin}));
+            start(*daemons_.insert(daemons_.begin(), Daemon{std::move(command), 0, 0, {}, {}, {}}));
         }
         publish();
     }
@@ -133,9 +133,9 @@ private:
             for (auto& daemon : daemons_) {
                 if (daemon.pid != pid) continue;
                 auto now = Clock::now();
-                if (now - daemon.started > kSteadyAfter) daemon.pause = kRestartPauseMin;
+                if (now - daemon.started > kSteadyAfter) daemon.pause = milliseconds{0};
                 daemon.restart_at = now + daemon.pause;
-                daemon.pause = std::min(daemon.pause * 2, kRestartPauseMax);
+                daemon.pause = std::clamp(daemon.pause * 2, kRestartPauseMin, kRestartPauseMax);
                 daemon.pid = 0;
                 ++daemon.restarts;
                 spdlog::error("{} (pid {}) ended {} {}, see its log", daemon.command.name, pid, WIFSIGNALED(status) ? "by signal" : "with status",

@@ -92,7 +92,7 @@ Result<void> write_supervisor_status(const SystemFiles& files, const SupervisorS
     json::array daemons;
     for (const auto& daemon : status.daemons)
         daemons.push_back(json::object{{"name", daemon.name}, {"pid", daemon.pid}, {"state", daemon.state}, {"restarts", daemon.restarts}});
-    return bough::files::write_atomically(files.supervisor(), boost::json::serialize(json::object{{"pid", status.pid}, {"daemons", std::move(daemons)}}) + "\n");
+    return bough::files::replace(files.supervisor(), boost::json::serialize(json::object{{"pid", status.pid}, {"daemons", std::move(daemons)}}) + "\n");
 }
 
 Result<SupervisorStatus> read_supervisor_status(const SystemFiles& files) {

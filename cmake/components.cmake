@@ -32,12 +32,15 @@ function(bough_test name)
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 600)
 endfunction()
 
-# bough_fuzz(NAME SOURCES... LIBS...)  a libFuzzer program; built only with BOUGH_FUZZ
+# bough_fuzz(NAME SOURCES... LIBS...)  a libFuzzer program with BOUGH_FUZZ; else its sources are only compiled, so that they stay right
 function(bough_fuzz name)
+  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
   if(NOT BOUGH_FUZZ)
+    add_library(${name} OBJECT ${A_SOURCES})
+    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+    target_link_libraries(${name} PRIVATE ${A_LIBS})
     return()
   endif()
-  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
   target_compile_options(${name} PRIVATE -fsanitize=fuzzer)

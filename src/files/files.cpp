@@ -30,6 +30,14 @@ Result<void> write_new(const std::filesystem::path& path, std::string_view conte
     return result;
 }
 
+Result<void> rename_new(const std::filesystem::path& path, std::string_view content, bool durable) {
+    auto temporary = path;
+    temporary += ".new";
+    BOUGH_TRY(write_new(temporary, content, durable));
+    if (::rename(temporary.c_str(), path.c_str()) != 0) return io_error("cannot rename " + temporary.string(), errno);
+    return {};
+}
+
 }  // namespace
 
 Result<std::string> read(const std::filesystem::path& path) {
@@ -57,12 +65,11 @@ Result<std::string> read(const std::filesystem::path& path) {
 }
 
 Result<void> write_atomically(const std::filesystem::path& path, std::string_view content) {
-    auto temporary = path;
-    temporary += ".new";
-    BOUGH_TRY(write_new(temporary, content, true));
-    if (::rename(temporary.c_str(), path.c_str()) != 0) return io_error("cannot rename " + temporary.string(), errno);
+    BOUGH_TRY(rename_new(path, content, true));
     return sync_directory(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
 }
+
+Result<void> replace(const std::filesystem::path& path, std::string_view content) { return rename_new(path, content, false); }
 
 Result<void> sync_directory(const std::filesystem::path& path) {
     int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

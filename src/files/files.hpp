@@ -15,6 +15,10 @@ Result<std::string> read(const std::filesystem::path& path);
 // there, never a mixture. Mode 0600.
 Result<void> write_atomically(const std::filesystem::path& path, std::string_view content);
 
+// The same without any fsync, for content that says nothing after a power cut: who reads it meanwhile finds the old or the new content, and
+// whoever writes it does not wait for the disk.
+Result<void> replace(const std::filesystem::path& path, std::string_view content);
+
 // Writes a file in place without fsync, mode 0600: for content that can be made again.
 Result<void> write(const std::filesystem::path& path, std::string_view content);
 

@@ -19,13 +19,15 @@ protected:
 
 TEST_F(FilesTest, atomic_writes_replace_whole_files_and_leave_no_temporary) {
     auto path = directory_ / "f";
-    ASSERT_TRUE(write_atomically(path, "one").has_value());
-    ASSERT_TRUE(write_atomically(path, std::string(100'000, 'x')).has_value());
-    EXPECT_EQ(read(path)->size(), 100'000u);
-    struct stat status {};
-    ASSERT_EQ(::stat(path.c_str(), &status), 0);
-    EXPECT_EQ(status.st_mode & 0777, 0600u);
-    EXPECT_FALSE(std::filesystem::exists(directory_ / "f.new"));
+    for (auto* writing : {&write_atomically, &replace}) {
+        ASSERT_TRUE(writing(path, "one").has_value());
+        ASSERT_TRUE(writing(path, std::string(100'000, 'x')).has_value());
+        EXPECT_EQ(read(path)->size(), 100'000u);
+        struct stat status {};
+        ASSERT_EQ(::stat(path.c_str(), &status), 0);
+        EXPECT_EQ(status.st_mode & 0777, 0600u);
+        EXPECT_FALSE(std::filesystem::exists(directory_ / "f.new"));
+    }
     EXPECT_EQ(read(directory_ / "none").error().code, ErrorCode::not_found);
 }
 

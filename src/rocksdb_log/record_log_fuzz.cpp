@@ -82,7 +82,7 @@ void check_records(std::span<const std::byte> bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto bytes = std::as_bytes(std::span(data, size));
-    bough::pageserver::check(bytes);
-    if (!bytes.empty()) bough::pageserver::check_records(bytes);
+    bough::rocksdb_log::check(bytes);
+    if (!bytes.empty()) bough::rocksdb_log::check_records(bytes);
     return 0;
 }
