@@ -33,7 +33,7 @@ struct Daemon {
     unsigned restarts = 0;
     Clock::time_point started;
     Clock::time_point restart_at;
-    milliseconds pause{0};  // before it is started again
+    milliseconds pause = kRestartPauseMin;
 };
 
 pid_t spawn(const DaemonCommand& command, const std::filesystem::path& log) {
@@ -65,7 +65,7 @@ class Supervisor {
 public:
     Supervisor(const SystemFiles& files, const std::vector<DaemonCommand>& commands, const CommandsOf& commands_of)
         : files_(files), commands_of_(commands_of) {
-        for (const auto& command : commands) daemons_.push_back({command, 0, 0, {}, {}, {}});
+        for (const auto& command : commands) daemons_.push_back({command, 0, 0, {}, {}, kRestartPauseMin});
     }
 
     int run() {
@@ -120,7 +120,7 @@ private:
                 continue;
             }
             // Before those that use it, as at the start: all stop in the reverse order.
-            start(*daemons_.insert(daemons_.begin(), Daemon{std::move(command), 0, 0, {}, {}, {}}));
+            start(*daemons_.insert(daemons_.begin(), Daemon{std::move(command), 0, 0, {}, {}, kRestartPauseMin}));
         }
         publish();
     }

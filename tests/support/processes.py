@@ -83,7 +83,12 @@ def open_files_limit(pid):
 
 
 def alive(pid):
-    return _parent(pid)[1] not in (None, b"Z")
+    """Whether any thread of it is left: the first may be done for before the others, with whom the process keeps its sockets."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return False
+    return any(_parent(f"{pid}/task/{thread}")[1] not in (None, b"Z", b"X") for thread in threads)
 
 
 def kill_all(directory, timeout=20):
