@@ -132,7 +132,7 @@ Result<void> run(Options options, const sigset_t& signals) {
     GarbageMetrics garbage_metrics;
     GarbageCollectorOptions garbage_options;
     garbage_options.cutoffs = std::chrono::seconds(options.gc_interval_s);
-    garbage_options.round = std::min(garbage_options.round, garbage_options.cutoffs);
+    garbage_options.erasures = std::min(garbage_options.erasures, garbage_options.cutoffs);
     GarbageCollector garbage(*projects, reader, garbage_metrics, garbage_options);
     std::atomic<bool> stopping = false;
     AdminApi api({resources, options.data_dir / "projects", *projects, followers, garbage, reader, cluster, reader_metrics,

@@ -172,7 +172,7 @@ Result<void> Project::delete_branch(const BranchId& id) {
     }
     // From here on the branch is gone whatever happens; its bytes go with finish_erasures().
     const Result<void> erased = store_->erase_branch(doomed->number());
-    (void)store_->take_long_chains(doomed->number());
+    store_->forget_image_candidates(doomed->number());
     if (!erased) {
         // The row stays, and so it is tried again when the project is opened next.
         spdlog::warn("branch {}: could not erase the versions of the deleted branch now: {}", doomed->name(),

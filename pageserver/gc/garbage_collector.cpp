@@ -1,7 +1,6 @@
 #include "pageserver/gc/garbage_collector.hpp"
 
 #include <algorithm>
-#include <span>
 
 #include <spdlog/spdlog.h>
 
@@ -12,65 +11,80 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// False when it is to end.
+bool wait(const std::stop_token& stop, std::chrono::milliseconds duration) {
+    std::mutex mutex;
+    std::condition_variable_any stopped;
+    std::unique_lock lock(mutex);
+    stopped.wait_for(lock, stop, duration, [] { return false; });
+    return !stop.stop_requested();
+}
+
 }  // namespace
 
 GarbageCollector::GarbageCollector(Projects& projects, PageReader& reader, GarbageMetrics& metrics,
                                    GarbageCollectorOptions options)
-    : projects_(projects), reader_(reader), metrics_(metrics), options_(options), thread_([this](const std::stop_token& stop) {
-          run(stop);
-      }) {}
+    : projects_(projects),
+      reader_(reader),
+      metrics_(metrics),
+      options_(options),
+      thread_([this](const std::stop_token& stop) { run(stop); }),
+      erasing_thread_([this](const std::stop_token& stop) { run_erasures(stop); }) {}
 
 GarbageCollector::~GarbageCollector() {
     ending_ = true;
     thread_.request_stop();
+    erasing_thread_.request_stop();
     thread_.join();
+    erasing_thread_.join();
 }
 
 void GarbageCollector::run(const std::stop_token& stop) {
-    std::mutex mutex;
-    std::condition_variable_any stopped;
-    auto next_cutoffs = Clock::now() + options_.cutoffs;
     auto next_sleeping = Clock::now() + options_.sleeping;
-    while (true) {
-        {
-            std::unique_lock lock(mutex);
-            stopped.wait_for(lock, stop, options_.round, [] { return false; });
-        }
-        if (stop.stop_requested()) return;
-        const bool raise = Clock::now() >= next_cutoffs;
-        if (raise) {
-            next_cutoffs = Clock::now() + options_.cutoffs;
-            forget_removed_projects();
-        }
-        if (Clock::now() >= next_sleeping) {
-            next_sleeping = Clock::now() + options_.sleeping;
-            for (const ProjectId& id : projects_.ids()) {
-                if (stop.stop_requested()) return;
-                if (const auto project = projects_.look_at(id)) visit(**project, true);
-                // Those nobody has used since the start, which are most of them, are not left open until the round is over.
-                projects_.close_unused(id);
-            }
-            continue;
-        }
+    while (wait(stop, options_.cutoffs)) {
+        forget_removed_projects();
+        const bool sleeping = Clock::now() >= next_sleeping;
+        if (sleeping) next_sleeping = Clock::now() + options_.sleeping;
         // One at a time, so that none is held while another is worked on.
         for (const ProjectId& id : projects_.ids()) {
             if (stop.stop_requested()) return;
-            if (const auto project = projects_.project_if_open(id)) visit(*project, raise);
+            if (!sleeping) {
+                if (const auto project = projects_.project_if_open(id)) raise_cutoffs(*project);
+                continue;
+            }
+            if (const auto project = projects_.look_at(id)) {
+                finish_erasures(**project);
+                raise_cutoffs(**project);
+            }
+            // Those nobody has used since the start, which are most of them, are not left open until the round is over.
+            projects_.close_unused(id);
         }
     }
 }
 
-void GarbageCollector::visit(Project& project, bool raise_cutoffs) {
-    const auto fail = [&](const Error& error) {
-        if (error.code == ErrorCode::unavailable || error.code == ErrorCode::not_found) return;  // it is being closed or removed
-        metrics_.failures.fetch_add(1, std::memory_order_relaxed);
-        spdlog::warn("project {}: could not collect garbage: {}", project.id().str(), error.to_string());
-    };
-    if (const auto erased = project.finish_erasures(&ending_); !erased) fail(erased.error());
-    if (!raise_cutoffs) return;
+void GarbageCollector::run_erasures(const std::stop_token& stop) {
+    while (wait(stop, options_.erasures)) {
+        for (const ProjectId& id : projects_.ids()) {
+            if (stop.stop_requested()) return;
+            if (const auto project = projects_.project_if_open(id)) finish_erasures(*project);
+        }
+    }
+}
+
+void GarbageCollector::note_failure(const Project& project, const Error& error) {
+    if (error.code == ErrorCode::unavailable || error.code == ErrorCode::not_found) return;  // it is being closed or removed
+    metrics_.failures.fetch_add(1, std::memory_order_relaxed);
+    spdlog::warn("project {}: could not collect garbage: {}", project.id().str(), error.to_string());
+}
+
+void GarbageCollector::finish_erasures(Project& project) {
+    if (const auto erased = project.finish_erasures(&ending_); !erased) note_failure(project, erased.error());
+}
+
+void GarbageCollector::raise_cutoffs(Project& project) {
     note_first_sight(project);
     const auto raised = project.advance_cutoffs(now_in_postgres_time());
-    if (!raised) return fail(raised.error());
+    if (!raised) return note_failure(project, raised.error());
     metrics_.cutoffs_raised.fetch_add(raised->size(), std::memory_order_relaxed);
     // Not only those that moved just now: a compaction that failed is tried again.
     for (const auto& branch : project.branches()) {
@@ -78,7 +92,7 @@ void GarbageCollector::visit(Project& project, bool raise_cutoffs) {
         const Lsn cutoff = branch->cutoff();
         const auto compacted = compact(*branch);
         if (compacted || ending_) continue;
-        fail(compacted.error());
+        note_failure(project, compacted.error());
         // What is damaged stays so, and the branch's other files are not to be rewritten over and over.
         if (compacted.error().code == ErrorCode::corrupt) note_compacted(*branch, cutoff);
     }
@@ -139,20 +153,22 @@ Result<void> GarbageCollector::compact(const Branch& branch) {
 std::size_t GarbageCollector::make_images(const Branch& branch, const ForkReach& reach) {
     const Lsn cutoff = branch.cutoff();
     if (!branch.readable_at(cutoff)) return 0;  // next time
-    std::vector<ObjectKey> pages = branch.store().take_long_chains(branch.number());
-    // An earlier compaction may have found what lies beyond the end of its fork, and is gone by now.
-    std::erase_if(pages, [&](const ObjectKey& page) { return reach.out_of_reach(page, std::min(cutoff, reach.known_to)); });
-    for (std::size_t begin = 0; begin < pages.size() && !branch.deleted() && !ending_; begin += PageReader::kPagesPerCut) {
-        const auto some = std::span(pages).subspan(begin, std::min(PageReader::kPagesPerCut, pages.size() - begin));
-        if (reader_.cut_chains(branch, some, cutoff, /*steps_max=*/0)) continue;
+    std::size_t found = 0;
+    while (!branch.deleted() && !ending_) {
+        std::vector<ObjectKey> pages = branch.store().take_image_candidates(branch.number(), PageReader::kPagesPerCut);
+        if (pages.empty()) break;
+        // An earlier compaction may have found what lies beyond the end of its fork, and is gone by now.
+        std::erase_if(pages, [&](const ObjectKey& page) { return reach.out_of_reach(page, std::min(cutoff, reach.known_to)); });
+        found += pages.size();
+        if (reader_.make_images(branch, pages, cutoff)) continue;
         // One that cannot be read keeps its changes, and keeps no other from its image; whoever reads it is told.
-        for (const ObjectKey& page : some)
-            if (const auto cut = reader_.cut_chains(branch, std::span(&page, 1), cutoff, 0); !cut && !branch.deleted())
+        for (const ObjectKey& page : pages)
+            if (const auto made = reader_.make_images(branch, {&page, 1}, cutoff); !made && !branch.deleted())
                 spdlog::warn("branch {}: could not make an image at {}: {}", branch.name(), cutoff.to_string(),
-                             cut.error().to_string());
+                             made.error().to_string());
     }
-    metrics_.images_at_cutoffs.fetch_add(pages.size(), std::memory_order_relaxed);
-    return pages.size();
+    metrics_.images_at_cutoffs.fetch_add(found, std::memory_order_relaxed);
+    return found;
 }
 
 Result<void> GarbageCollector::collect(Project& project) {

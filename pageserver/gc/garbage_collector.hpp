@@ -23,15 +23,15 @@ struct GarbageMetrics {
 };
 
 struct GarbageCollectorOptions {
-    std::chrono::milliseconds round = std::chrono::seconds(5);     // space of deleted branches is given back within two of these
+    std::chrono::milliseconds erasures = std::chrono::seconds(5);  // how often space of deleted branches is given back
     std::chrono::milliseconds cutoffs = std::chrono::seconds(60);  // how often cutoffs are raised
     // Projects that nobody has open are looked at this often.
     std::chrono::milliseconds sleeping = std::chrono::hours(6);
-    // A branch's files are rewritten when its cutoff has moved this far, or by an eighth of what is stored of it.
+    // A branch's files are rewritten when its cutoff has moved this far, and by an eighth of what is stored of it.
     std::uint64_t moved_bytes_min = 16ull << 20;
 };
 
-// One thread, from construction to destruction. What it may drop is decided by the rows that Project records; a crash at any place
+// Two threads, from construction to destruction: what is deleted does not wait for files to be rewritten. What it may drop is decided by the rows that Project records; a crash at any place
 // leaves garbage, never a gap.
 class GarbageCollector {
 public:
@@ -45,12 +45,15 @@ public:
 
 private:
     void run(const std::stop_token& stop);
-    void visit(Project& project, bool raise_cutoffs);
+    void run_erasures(const std::stop_token& stop);
+    void finish_erasures(Project& project);
+    void raise_cutoffs(Project& project);
+    void note_failure(const Project& project, const Error& error);
     void note_first_sight(const Project& project);
     void forget_removed_projects();
     bool worth_it(const Branch& branch);
     Result<void> compact(const Branch& branch);
-    // Of those pages whose chains were found to be long; how many that were.
+    // Of those pages that compactions found to be worth one; how many that were.
     std::size_t make_images(const Branch& branch, const ForkReach& reach);
     void note_compacted(const Branch& branch, Lsn cutoff);
 
@@ -64,6 +67,7 @@ private:
     // files would be after every start. What a crash kept from going goes when the cutoff has moved on.
     std::map<ProjectId, std::map<BranchNumber, Lsn>> compacted_;  // under mutex_
     std::jthread thread_;
+    std::jthread erasing_thread_;
 };
 
 }  // namespace bough::pageserver

@@ -23,6 +23,22 @@ constexpr RestoreWindow kForEver{std::chrono::hours(24 * 36500), 0};
 BranchId branch_id(std::string_view text) { return *BranchId::parse(text); }
 SnapshotId snapshot_id(std::string_view text) { return *SnapshotId::parse(text); }
 
+// Does not go on before it is told to.
+class WaitingRedo final : public PageRedo {
+public:
+    void apply_many(std::span<RedoJob> jobs) override {
+        begun = true;
+        begun.notify_all();
+        may_end.wait(false);
+        redo_.apply_many(jobs);
+    }
+    std::atomic<bool> begun = false;
+    std::atomic<bool> may_end = false;
+
+private:
+    FakeRedo redo_;
+};
+
 class GarbageCollectorTest : public testing::Test {
 protected:
     void SetUp() override {
@@ -259,6 +275,75 @@ TEST_F(GarbageCollectorTest, long_chains_below_the_cutoff_give_way_to_an_image) 
     EXPECT_EQ(before, after);
 }
 
+// 2,000 pages that compress well, and changes of 80 bytes each.
+class SmallChanges : public GarbageCollectorTest {
+protected:
+    enum class What { image, record, change };
+    void write(What what) {
+        auto writer = *ChangeWriter::make(*root(), runner_->reader());
+        std::mt19937_64 random(positions_.size());
+        const LogPosition at{writer->finished().lsn + 200, writer->finished().lsn};
+        writer->record(at.prev_lsn, at.lsn);
+        for (std::uint32_t block = 0; block < kPages; ++block) {
+            std::vector<std::byte> page(pg::kPageBytes);
+            for (std::size_t i = 0; i < 800; ++i) page[i] = static_cast<std::byte>(random());
+            const pg::PageTag where{kFork, block};
+            switch (what) {
+                case What::image: writer->page_image(where, pg::ConstPage(page.data(), pg::kPageBytes)); break;
+                case What::record: writer->page_record(where, pg::PageBase::zero, std::span(page).first(kRecordBytes)); break;
+                case What::change: writer->page_record(where, pg::PageBase::previous, std::span(page).first(80)); break;
+            }
+        }
+        writer->finish_record();
+        ASSERT_TRUE(writer->commit().has_value());
+        positions_.push_back(at);
+    }
+    std::uint64_t bytes_collected() {
+        EXPECT_TRUE(project_->store().flush().has_value());
+        EXPECT_TRUE(project_->raise_cutoffs({{root()->number(), positions_.back().lsn}}).has_value());
+        EXPECT_TRUE(garbage_->collect(*project_).has_value());
+        return (*project_->store().branch_bytes(root()->number())).files;
+    }
+    std::vector<std::byte> all_pages() {
+        std::vector<std::byte> pages(kPages * pg::kPageBytes);
+        EXPECT_TRUE(runner_->reader().read(*root(), kFork, 0, pages, positions_.back().lsn).has_value());
+        return pages;
+    }
+
+    static constexpr std::uint32_t kPages = 2000;
+    static constexpr std::size_t kRecordBytes = 6500;
+};
+
+// What counts is that the image they begin at goes too.
+TEST_F(SmallChanges, give_way_to_images_where_their_base_goes_with_them) {
+    write(What::image);
+    const std::uint64_t images = bytes_collected();
+    for (int i = 0; i < 5; ++i) write(What::change);
+    ASSERT_TRUE(project_->create_branch(branch_id("x"), branch_id("b0"), positions_[2]).has_value());
+    const auto before = all_pages();
+    EXPECT_GT(bytes_collected(), images * 13 / 10) << "the branch reads the images, and the changes of before it";
+    EXPECT_EQ(metrics_.images_at_cutoffs, 0u);
+    EXPECT_EQ(all_pages(), before);
+    ASSERT_TRUE(project_->delete_branch(branch_id("x")).has_value());
+    EXPECT_LT(bytes_collected(), images * 105 / 100);
+    EXPECT_EQ(metrics_.images_at_cutoffs, kPages);
+    EXPECT_EQ(all_pages(), before);
+    (void)bytes_collected();
+    EXPECT_EQ(metrics_.images_at_cutoffs, kPages) << "once is enough";
+}
+
+TEST_F(SmallChanges, stay_while_an_image_has_more_than_the_record_it_would_replace) {
+    write(What::record);
+    write(What::change);
+    (void)bytes_collected();
+    EXPECT_EQ(metrics_.images_at_cutoffs, 0u);
+    const auto before = all_pages();
+    for (int i = 0; i < 5; ++i) write(What::change);
+    (void)bytes_collected();
+    EXPECT_EQ(metrics_.images_at_cutoffs, kPages);
+    EXPECT_NE(all_pages(), before);
+}
+
 TEST_F(GarbageCollectorTest, deleting_a_branch_gives_its_bytes_back_and_leaves_the_others) {
     write_images(4, 64);
     ASSERT_TRUE(project_->create_branch(branch_id("x"), branch_id("b0"), positions_.back()).has_value());
@@ -292,6 +377,41 @@ TEST_F(GarbageCollectorTest, deleting_a_branch_gives_its_bytes_back_and_leaves_t
     EXPECT_LT(project_->store().bytes_on_disk(), before * 105 / 100);
     EXPECT_EQ(read_at(positions_.back().lsn), ErrorCode::internal);
     EXPECT_TRUE(project_->store().metadata_with_prefix(kErasingRowPrefix)->empty());
+}
+
+TEST_F(GarbageCollectorTest, space_of_a_deleted_branch_does_not_wait_for_a_long_collection) {
+    garbage_.reset();
+    write_images(1, 16);
+    ASSERT_TRUE(project_->create_branch(branch_id("x"), branch_id("b0"), positions_.back()).has_value());
+    for (const char* name : {"b0", "x"}) {
+        auto writer = *ChangeWriter::make(**project_->branch(branch_id(name)), runner_->reader());
+        for (int i = 0; i < 100; ++i) {
+            const LogPosition at{writer->finished().lsn + (1 << 20), writer->finished().lsn};
+            const std::vector<std::byte> record(100, static_cast<std::byte>(i));
+            writer->record(at.prev_lsn, at.lsn);
+            writer->page_record({kFork, 0}, pg::PageBase::previous, record);
+            writer->finish_record();
+            if (name == std::string_view("b0")) positions_.push_back(at);
+        }
+        ASSERT_TRUE(writer->commit().has_value());
+    }
+    ASSERT_TRUE(project_->store().flush().has_value());
+
+    WaitingRedo redo;
+    PageReaderMetrics reader_metrics;
+    PageReader reader(redo, reader_metrics, 1 << 20);
+    GarbageCollector busy(*projects_, reader, metrics_, {.erasures = 5ms, .cutoffs = 5ms, .moved_bytes_min = 1});
+    for (std::size_t i = 1; i < positions_.size() && !redo.begun; ++i) {
+        ASSERT_TRUE(project_->raise_cutoffs({{root()->number(), positions_[i].lsn}}).has_value());
+        std::this_thread::sleep_for(20ms);
+    }
+    redo.begun.wait(false);
+    ASSERT_TRUE(project_->delete_branch(branch_id("x")).has_value());
+    const auto erasing = [&] { return !project_->store().metadata_with_prefix(kErasingRowPrefix)->empty(); };
+    for (int i = 0; i < 1000 && erasing(); ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_FALSE(erasing());
+    redo.may_end = true;
+    redo.may_end.notify_all();
 }
 
 // Whoever is first, branch (or snapshot) or cutoff: a branch that was made can be read where it begins, for ever; one that was not, was

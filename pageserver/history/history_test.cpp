@@ -132,13 +132,23 @@ TEST(VersionSieve, tells_what_an_image_at_the_cutoff_would_free) {
         const KeptPoints kept(lsn_of(random() % 41), pinned);
         VersionSieve sieve(kept);
         std::size_t before = 0;
-        for (const Version& version : versions) before += sieve.needed(version.lsn, version.is_base, 10) ? 1 : 0;
+        std::size_t bases_before = 0;
+        for (const Version& version : versions) {
+            if (!sieve.needed(version.lsn, version.is_base, 10)) continue;
+            ++before;
+            bases_before += version.is_base ? 1 : 0;
+        }
+        std::size_t bases_made = 0;
         for (Version& version : versions) {
             if (version.lsn > kept.cutoff()) continue;
+            bases_made = version.is_base ? 0 : 1;
             version.is_base = true;
             break;
         }
-        EXPECT_EQ(sieve.reducible_versions(), before - sifted(versions, kept).size());
+        const std::vector<Version> after = sifted(versions, kept);
+        EXPECT_EQ(sieve.reducible_versions(), before - after.size());
+        const auto bases_after = static_cast<std::size_t>(std::ranges::count_if(after, &Version::is_base));
+        EXPECT_EQ(sieve.reducible_base(), bases_before + bases_made > bases_after);
         EXPECT_EQ(sieve.reducible_bytes(), 10 * sieve.reducible_versions());
     }
 }

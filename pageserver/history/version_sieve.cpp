@@ -17,6 +17,7 @@ bool VersionSieve::needed(Lsn version, bool is_base, std::size_t bytes) {
     } else if (needed && reader >= *would_be_image_) {
         ++reducible_versions_;
         reducible_bytes_ += bytes;
+        reducible_base_ = reducible_base_ || is_base;
     }
     return needed;
 }

@@ -27,6 +27,8 @@ public:
     // Of the versions needed so far, those that would go if the newest at or below the cutoff were an image.
     std::size_t reducible_versions() const { return reducible_versions_; }
     std::size_t reducible_bytes() const { return reducible_bytes_; }
+    // Whether a base is among them: then an image there takes a base's place, and the changes on it go for nothing.
+    bool reducible_base() const { return reducible_base_; }
 
 private:
     const KeptPoints& kept_;
@@ -35,6 +37,7 @@ private:
     std::optional<Lsn> would_be_image_;  // the newest shown at or below the cutoff
     std::size_t reducible_versions_ = 0;
     std::size_t reducible_bytes_ = 0;
+    bool reducible_base_ = false;
 };
 
 }  // namespace bough::pageserver

@@ -1,5 +1,6 @@
 #include "pageserver/page_store/history_filter.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "pageserver/history/version_sieve.hpp"
@@ -9,14 +10,18 @@
 namespace bough::pageserver {
 namespace {
 
-// From here on an image costs less than the changes it replaces: it has 8 KB, and compresses better than they do.
-constexpr std::size_t kLongChainBytes = 12 << 10;
-constexpr std::size_t kLongChainVersions = 64;
+// An image that takes no base's place (the base is an ancestor's, or somebody still reads it) costs less than the changes it replaces
+// from here on: it has 8 KB, and compresses better than they do.
+constexpr std::size_t kMoreThanImageBytes = 12 << 10;
+constexpr std::size_t kMoreThanImageVersions = 64;
+// One that takes a record's place (a COPY's, say) has more than the record by row headers and their like, of which so many bytes take
+// as much as one of changes: pgbench's pages grow by 2,000 bytes and 140 compressed, changes have 130 bytes and 66.
+constexpr std::size_t kHeaderBytesPerChangeByte = 8;
 
 class HistoryFilter final : public rocksdb::CompactionFilter {
 public:
-    HistoryFilter(std::shared_ptr<const HistoryView> view, LongChains& long_chains)
-        : view_(std::move(view)), long_chains_(long_chains) {}
+    HistoryFilter(std::shared_ptr<const HistoryView> view, ImageCandidates& image_candidates)
+        : view_(std::move(view)), image_candidates_(image_candidates) {}
 
     const char* Name() const override { return "bough.history"; }
 
@@ -46,6 +51,7 @@ private:
             object_ = key.object;
             sieve_.emplace(*history_->kept);
             hidden_from_.reset();
+            base_.reset();
             unsure_ = false;
             told_ = false;
         }
@@ -71,11 +77,12 @@ private:
             const RunVersion& version = run_[i];
             const bool is_base = i == 0 && is_base_version(version.value);
             needed = sieve_->needed(version.lsn, is_base, version.value.size()) || needed;
+            if (!base_ && sieve_->reducible_base()) base_ = Base{version.value.size(), is_image_version(version.value)};
             in_reach = in_reach && (reach == nullptr || !reach->out_of_reach(key.object, version.lsn));
             // Nothing goes from under a version that stays.
             if ((!needed || !in_reach) && kept == i + 1) kept = i;
         }
-        if (in_reach) note_long_chain(key);
+        if (in_reach) note_image_candidate(key);
         if (kept == 0) return Decision::kRemove;
         if (kept == run_.size()) return Decision::kKeep;
         for (std::size_t i = 0; i < kept; ++i) writer_.add(run_[i].lsn, run_[i].value);
@@ -83,19 +90,33 @@ private:
         return Decision::kChangeValue;
     }
 
-    void note_long_chain(const VersionKey& key) const {
-        if (told_ || (sieve_->reducible_bytes() < kLongChainBytes && sieve_->reducible_versions() < kLongChainVersions)) return;
-        long_chains_.add(key.branch, key.object);
+    // Whether less would be stored if the newest version at or below the cutoff were an image.
+    bool is_worth_an_image() const {
+        const std::size_t bytes = sieve_->reducible_bytes();
+        if (bytes >= kMoreThanImageBytes || sieve_->reducible_versions() >= kMoreThanImageVersions) return true;
+        if (!base_) return false;
+        if (base_->is_image) return true;
+        return (bytes - base_->bytes) * kHeaderBytesPerChangeByte >= pg::kPageBytes - std::min(base_->bytes, pg::kPageBytes);
+    }
+
+    void note_image_candidate(const VersionKey& key) const {
+        if (told_ || !is_worth_an_image()) return;
+        image_candidates_.add(key.branch, key.object);
         told_ = true;
     }
 
     const std::shared_ptr<const HistoryView> view_;
-    LongChains& long_chains_;
+    ImageCandidates& image_candidates_;
     // RocksDB uses a filter from one thread; its interface is const all the same.
     mutable std::optional<BranchNumber> branch_;
     mutable const BranchHistory* history_ = nullptr;
     mutable std::optional<ObjectKey> object_;
     mutable std::optional<VersionSieve> sieve_;
+    struct Base {
+        std::size_t bytes;
+        bool is_image;
+    };
+    mutable std::optional<Base> base_;  // that an image at the cutoff would let go
     mutable std::optional<Lsn> hidden_from_;
     mutable bool unsure_ = false;
     mutable bool told_ = false;
@@ -105,24 +126,9 @@ private:
 
 }  // namespace
 
-void LongChains::add(BranchNumber branch, const ObjectKey& page) {
-    const std::lock_guard lock(mutex_);
-    if (pages_.size() < kPagesMax) pages_.emplace(branch, page);
-}
-
-std::vector<ObjectKey> LongChains::take(BranchNumber branch) {
-    const std::lock_guard lock(mutex_);
-    std::vector<ObjectKey> taken;
-    const auto begin = pages_.lower_bound({branch, ObjectKey{}});
-    auto end = begin;
-    for (; end != pages_.end() && end->first == branch; ++end) taken.push_back(end->second);
-    pages_.erase(begin, end);
-    return taken;
-}
-
 std::unique_ptr<rocksdb::CompactionFilter> HistoryFilterFactory::CreateCompactionFilter(
     const rocksdb::CompactionFilter::Context&) {
-    return std::make_unique<HistoryFilter>(histories_.view(), long_chains_);
+    return std::make_unique<HistoryFilter>(histories_.view(), image_candidates_);
 }
 
 }  // namespace bough::pageserver

@@ -58,6 +58,13 @@ TEST(PageRun, a_version_that_needs_nothing_older_is_told_from_one_that_does) {
     const std::string record = "r";
     const auto bytes = std::as_bytes(std::span(record));
     const std::string edits = encode_edits(pg::PageBase::previous, "e");
+    const std::vector<std::byte> page(pg::kPageBytes, std::byte{1});
+    const std::string image = encode_image(pg::ConstPage(page.data(), pg::kPageBytes));
+    EXPECT_TRUE(is_image_version(image));
+    EXPECT_TRUE(is_base_version(image));
+    for (const std::string& other : {std::string(), encode_zero_page(), encode_edits(pg::PageBase::zero, "e"),
+                                     combine_steps(image, edits)})
+        EXPECT_FALSE(is_image_version(other));
     EXPECT_TRUE(is_base_version(encode_zero_page()));
     EXPECT_TRUE(is_base_version(encode_record(pg::PageBase::zero, Lsn{1}, Lsn{2}, bytes)));
     EXPECT_FALSE(is_base_version(encode_record(pg::PageBase::previous, Lsn{1}, Lsn{2}, bytes)));

@@ -219,6 +219,10 @@ bool is_base_version(std::string_view value) {
     }
 }
 
+bool is_image_version(std::string_view value) {
+    return !value.empty() && static_cast<std::uint8_t>(value[0]) == static_cast<std::uint8_t>(PageStep::Type::image);
+}
+
 Result<void> decode_page_version(std::string_view value, Lsn lsn, std::vector<PageStep>& steps) {
     if (value.empty() || static_cast<std::uint8_t>(value[0]) != kSeveral) {
         BOUGH_ASSIGN(steps.emplace_back(), decode_step(value, lsn));

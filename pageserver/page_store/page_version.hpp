@@ -64,6 +64,8 @@ std::string combine_steps(std::string_view earlier, std::string_view later);
 // Whether nothing older matters for the page's content: one of its steps is an image, zeros or a change of zeros. Any bytes may be
 // given; what is not a page version is none.
 bool is_base_version(std::string_view value);
+// Whether it is an image and nothing else.
+bool is_image_version(std::string_view value);
 
 // Appends the value's steps, newest first. Any bytes may be given: what is not a page version is ErrorCode::corrupt.
 Result<void> decode_page_version(std::string_view value, Lsn lsn, std::vector<PageStep>& steps);

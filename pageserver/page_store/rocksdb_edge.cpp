@@ -37,8 +37,9 @@ rocksdb::Options database_options(const StoreResources::Options& options, rocksd
     db.max_open_files = 512;
     db.skip_stats_update_on_db_open = true;
     db.avoid_unnecessary_blocking_io = true;
-    // Only metadata rows are in RocksDB's log: a handful of bytes each.
-    db.max_total_wal_size = 16ull << 20;
+    // Only metadata rows are in RocksDB's log: a handful of bytes each. So much is reserved for each log file, too.
+    db.max_total_wal_size = 1ull << 20;
+    db.manifest_preallocation_size = 64ull << 10;
     // It ends at the first record that is not right; rocksdb_log/row_logs.hpp sees to it that nothing which was synced lies behind that. A log that
     // is used again would have another log's records behind its end.
     db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;

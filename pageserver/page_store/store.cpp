@@ -348,7 +348,11 @@ Result<void> Store::compact_branch(BranchNumber branch, std::atomic<bool>* cance
     return impl_->space->compact(branch, cancelled);
 }
 
-std::vector<ObjectKey> Store::take_long_chains(BranchNumber branch) { return impl_->history_filter->long_chains().take(branch); }
+std::vector<ObjectKey> Store::take_image_candidates(BranchNumber branch, std::size_t pages_max) {
+    return impl_->history_filter->image_candidates().take(branch, pages_max);
+}
+
+void Store::forget_image_candidates(BranchNumber branch) { impl_->history_filter->image_candidates().forget(branch); }
 
 Result<Store::BranchSize> Store::branch_bytes(BranchNumber number) const {
     BranchSize size;

@@ -190,8 +190,10 @@ public:
     // Rewrites the files with versions of the branch, which lets go what is not needed any more. Waits for it; `unavailable` when
     // the store is abandoned or closed meanwhile, or `cancelled` (which may be null) becomes true.
     Result<void> compact_branch(BranchNumber branch, std::atomic<bool>* cancelled = nullptr);
-    // Pages whose changes below the branch's cutoff were found to take more than an image would, since this was last asked.
-    std::vector<ObjectKey> take_long_chains(BranchNumber branch);
+    // Pages of the branch of which compactions found that less would be stored with an image at the cutoff: at most so many, each
+    // once. What is forgotten or was too much is found again.
+    std::vector<ObjectKey> take_image_candidates(BranchNumber branch, std::size_t pages_max);
+    void forget_image_candidates(BranchNumber branch);
     // Bytes of the branch's own versions, those of its parent not counted. Cheap to ask.
     struct BranchSize {
         std::uint64_t files = 0;   // as they are stored, compressed

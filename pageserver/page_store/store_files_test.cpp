@@ -1,5 +1,7 @@
 #include "pageserver/page_store/store_files.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <fstream>
 #include <random>
@@ -87,6 +89,22 @@ protected:
     TemporaryDirectory directory_;
     StoreResources resources_{StoreResources::Options{}};
 };
+
+// A server has many projects open, most of them small.
+TEST_F(StoreFilesTest, an_open_store_takes_hardly_more_disk_than_it_has_written) {
+    const auto store = *Store::open(path(), resources_);
+    ASSERT_TRUE(store->change_metadata({{"row", "in the log"}}).has_value());
+    std::uint64_t written = 0;
+    std::uint64_t taken = 0;
+    for (const fs::path& file : content_of(path())) {
+        struct stat status {};
+        ASSERT_EQ(::stat(file.c_str(), &status), 0);
+        if (!S_ISREG(status.st_mode)) continue;
+        written += static_cast<std::uint64_t>(status.st_size);
+        taken += static_cast<std::uint64_t>(status.st_blocks) * 512;
+    }
+    EXPECT_LT(taken, written + (1 << 20) + (256 << 10));
+}
 
 TEST_F(StoreFilesTest, all_files_of_a_whole_store_are_right_and_nothing_is_touched) {
     const auto before = content_of(directory_.path());

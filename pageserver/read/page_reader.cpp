@@ -223,14 +223,14 @@ void PageReader::take_records(Chain& chain, std::vector<RedoRecord>& records) {
 }
 
 Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor,
-                                                  std::span<std::byte> out, Lsn at, bool look_in_cache, std::size_t steps_max) {
+                                                  std::span<std::byte> out, Lsn at, CacheUse cache_use, std::size_t steps_max) {
     std::pmr::monotonic_buffer_resource arena;
     std::vector<Chain> chains;
     Source dearest = Source::cache;
     for (std::size_t i = 0; i < pages.size(); ++i) {
         Chain chain(&arena);
         chain.index = i;
-        chain.look_in_cache = look_in_cache;
+        chain.look_in_cache = cache_use == CacheUse::look_and_keep;
         BOUGH_TRY(collect(branch, pages[i], at, cursor, page_at(out, i), chain));
         chain.length = chain.steps.size();
         if (!chain.done()) {
@@ -245,11 +245,11 @@ Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::spa
         dearest = Source::image;
         metrics_.pages_from_image.fetch_add(1, std::memory_order_relaxed);
         // Who reads ahead in bulk keeps the pages himself.
-        if (pages.size() <= kKeptImagesMax) keep(branch, chain, page_at(out, i));
+        if (cache_use != CacheUse::none && pages.size() <= kKeptImagesMax) keep(branch, chain, page_at(out, i));
     }
     BOUGH_TRY(rebuild(branch, chains, out));
     for (const Chain& chain : chains) {
-        keep(branch, chain, page_at(out, chain.index));
+        if (cache_use != CacheUse::none) keep(branch, chain, page_at(out, chain.index));
         dearest = std::max(dearest, chain.used_redo ? Source::redo : Source::edits);
         (chain.used_redo ? metrics_.pages_from_redo : metrics_.pages_from_edits).fetch_add(1, std::memory_order_relaxed);
         if (chain.length > steps_max) write_back(branch, chain, page_at(out, chain.index));
@@ -336,7 +336,16 @@ Result<void> PageReader::read_slru(const Branch& branch, pg::Slru slru, std::uin
     return {};
 }
 
-Result<void> PageReader::cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, std::size_t steps_max) {
+Result<void> PageReader::cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at) {
+    return store_images(branch, pages, at, CacheUse::keep, kChainStepsMax);
+}
+
+Result<void> PageReader::make_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at) {
+    return store_images(branch, pages, at, CacheUse::none, /*steps_max=*/0);
+}
+
+Result<void> PageReader::store_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, CacheUse cache_use,
+                                      std::size_t steps_max) {
     BOUGH_CHECK(pages.size() <= kPagesPerCut);
     // An image would hide for good what an ancestor has yet to ingest again after a crash.
     if (!branch.readable_at(at))
@@ -344,7 +353,7 @@ Result<void> PageReader::cut_chains(const Branch& branch, std::span<const Object
                      "its ancestors catch up first"};
     std::vector<std::byte> out(pages.size() * pg::kPageBytes);
     Cursor cursor = branch.store().cursor();
-    const auto source = read_pages(branch, pages, cursor, out, at, /*look_in_cache=*/false, steps_max);
+    const auto source = read_pages(branch, pages, cursor, out, at, cache_use, steps_max);
     if (!source) return source.error();
     return {};
 }

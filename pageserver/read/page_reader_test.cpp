@@ -239,11 +239,13 @@ TEST_F(PageReaderTest, no_image_is_stored_of_what_an_ancestor_has_yet_to_ingest)
     // Begins where its parent will have come to.
     const auto child = *project_->create_branch(*BranchId::parse("child"), *BranchId::parse("b0"), {end + 640, end + 576});
     const std::vector<ObjectKey> pages = {ObjectKey::page({kFork, 0})};
-    const auto cut = reader_.cut_chains(*child, pages, end + 640, 0);
-    ASSERT_FALSE(cut.has_value());
-    EXPECT_EQ(cut.error().code, ErrorCode::unavailable);
+    const auto made = reader_.make_images(*child, pages, end + 640);
+    ASSERT_FALSE(made.has_value());
+    EXPECT_EQ(made.error().code, ErrorCode::unavailable);
     EXPECT_EQ(metrics_.images_written_back, 0u);
-    EXPECT_TRUE(reader_.cut_chains(*branch_, pages, end, 0).has_value());
+    EXPECT_TRUE(reader_.make_images(*branch_, pages, end).has_value());
+    EXPECT_EQ(metrics_.images_written_back, 1u);
+    EXPECT_EQ(reader_.cached_bytes(), 0u) << "history takes nobody's place in the cache";
 }
 
 TEST_F(PageReaderTest, hot_pages_get_images_without_being_read) {
