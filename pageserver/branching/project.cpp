@@ -72,8 +72,7 @@ Result<void> Project::load_erasures() {
 }
 
 Result<void> Project::finish_erasures(std::atomic<bool>* cancelled) {
-    const std::unique_lock working(erasures_, std::try_to_lock);
-    if (!working) return {};
+    const std::lock_guard working(erasures_);
     std::set<BranchNumber> erasing;
     {
         const std::lock_guard lock(mutex_);
@@ -83,6 +82,7 @@ Result<void> Project::finish_erasures(std::atomic<bool>* cancelled) {
     BOUGH_TRY(store_->flush());
     for (const BranchNumber number : erasing) {
         BOUGH_TRY(store_->compact_branch(number, cancelled));
+        store_->forget_image_candidates(number);
         BOUGH_TRY(store_->change_metadata({{kErasingRowPrefix + std::to_string(number.value), std::nullopt}}));
         const std::lock_guard lock(mutex_);
         erasing_.erase(number);
@@ -172,7 +172,6 @@ Result<void> Project::delete_branch(const BranchId& id) {
     }
     // From here on the branch is gone whatever happens; its bytes go with finish_erasures().
     const Result<void> erased = store_->erase_branch(doomed->number());
-    store_->forget_image_candidates(doomed->number());
     if (!erased) {
         // The row stays, and so it is tried again when the project is opened next.
         spdlog::warn("branch {}: could not erase the versions of the deleted branch now: {}", doomed->name(),

@@ -1,6 +1,8 @@
 #include "pageserver/gc/garbage_collector.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <vector>
 
 #include <spdlog/spdlog.h>
 
@@ -138,37 +140,60 @@ Result<void> GarbageCollector::compact(const Branch& branch) {
     const auto reach = std::make_shared<const ForkReach>(std::move(read));
     store.histories().set_reach(branch.number(), reach);
     Result<void> done = store.compact_branch(branch.number(), &ending_);
-    if (done && make_images(branch, *reach) > 0) {
-        // The images have to be in files for a compaction to see that they are bases.
-        done = store.flush();
-        if (done) done = store.compact_branch(branch.number(), &ending_);
-    }
+    if (done) done = make_images(branch, *reach);
     store.histories().set_reach(branch.number(), nullptr);
+    store.forget_image_candidates(branch.number());
     BOUGH_TRY(done);
     metrics_.branches_compacted.fetch_add(1, std::memory_order_relaxed);
     note_compacted(branch, cutoff);
     return {};
 }
 
-std::size_t GarbageCollector::make_images(const Branch& branch, const ForkReach& reach) {
+Result<void> GarbageCollector::make_images(const Branch& branch, const ForkReach& reach) {
     const Lsn cutoff = branch.cutoff();
-    if (!branch.readable_at(cutoff)) return 0;  // next time
-    std::size_t found = 0;
-    while (!branch.deleted() && !ending_) {
+    if (!branch.readable_at(cutoff)) return {};  // next time
+    while (true) {
+        const Images made = make_some_images(branch, reach, cutoff);
+        if (made.count == 0) return {};
+        metrics_.images_at_cutoffs.fetch_add(made.count, std::memory_order_relaxed);
+        // The images have to be in files for a compaction to see that they are bases.
+        BOUGH_TRY(branch.store().flush());
+        BOUGH_TRY(branch.store().compact_objects(branch.number(), made.first, made.last, &ending_));
+    }
+}
+
+GarbageCollector::Images GarbageCollector::make_some_images(const Branch& branch, const ForkReach& reach, Lsn cutoff) {
+    Images made;
+    while (made.count < options_.images_at_once && !branch.deleted() && !ending_) {
         std::vector<ObjectKey> pages = branch.store().take_image_candidates(branch.number(), PageReader::kPagesPerCut);
         if (pages.empty()) break;
         // An earlier compaction may have found what lies beyond the end of its fork, and is gone by now.
         std::erase_if(pages, [&](const ObjectKey& page) { return reach.out_of_reach(page, std::min(cutoff, reach.known_to)); });
-        found += pages.size();
-        if (reader_.make_images(branch, pages, cutoff)) continue;
+        if (pages.empty()) continue;
+        if (made.count == 0) made.first = pages.front();
+        made.last = pages.back();
+        if (const auto stored = reader_.make_images(branch, pages, cutoff)) {
+            made.count += *stored;
+            continue;
+        }
         // One that cannot be read keeps its changes, and keeps no other from its image; whoever reads it is told.
-        for (const ObjectKey& page : pages)
-            if (const auto made = reader_.make_images(branch, {&page, 1}, cutoff); !made && !branch.deleted())
-                spdlog::warn("branch {}: could not make an image at {}: {}", branch.name(), cutoff.to_string(),
-                             made.error().to_string());
+        bool all_failed = true;
+        std::optional<Error> failure;
+        for (const ObjectKey& page : pages) {
+            const auto stored = reader_.make_images(branch, {&page, 1}, cutoff);
+            made.count += stored ? *stored : 0;
+            all_failed = all_failed && !stored && stored.error().code != ErrorCode::corrupt;
+            if (!stored) failure = stored.error();
+        }
+        if (failure && !branch.deleted() && !ending_)
+            spdlog::warn("branch {}: could not make images at {}: {}", branch.name(), cutoff.to_string(), failure->to_string());
+        // Redo or the disk does not work just now: those pages are found again by the next round.
+        if (all_failed) {
+            branch.store().forget_image_candidates(branch.number());
+            break;
+        }
     }
-    metrics_.images_at_cutoffs.fetch_add(found, std::memory_order_relaxed);
-    return found;
+    return made;
 }
 
 Result<void> GarbageCollector::collect(Project& project) {

@@ -29,6 +29,8 @@ struct GarbageCollectorOptions {
     std::chrono::milliseconds sleeping = std::chrono::hours(6);
     // A branch's files are rewritten when its cutoff has moved this far, and by an eighth of what is stored of it.
     std::uint64_t moved_bytes_min = 16ull << 20;
+    // Images at a cutoff take space beside what they replace until files are rewritten: no more than of so many pages.
+    std::size_t images_at_once = 128 << 10;
 };
 
 // Two threads, from construction to destruction: what is deleted does not wait for files to be rewritten. What it may drop is decided by the rows that Project records; a crash at any place
@@ -53,8 +55,14 @@ private:
     void forget_removed_projects();
     bool worth_it(const Branch& branch);
     Result<void> compact(const Branch& branch);
-    // Of those pages that compactions found to be worth one; how many that were.
-    std::size_t make_images(const Branch& branch, const ForkReach& reach);
+    // Of those pages that compactions found to be worth one, and lets go what that frees.
+    Result<void> make_images(const Branch& branch, const ForkReach& reach);
+    struct Images {
+        std::size_t count = 0;
+        ObjectKey first;  // all of them are between these two
+        ObjectKey last;
+    };
+    Images make_some_images(const Branch& branch, const ForkReach& reach, Lsn cutoff);
     void note_compacted(const Branch& branch, Lsn cutoff);
 
     Projects& projects_;

@@ -330,6 +330,7 @@ TEST_F(SmallChanges, give_way_to_images_where_their_base_goes_with_them) {
     EXPECT_EQ(all_pages(), before);
     (void)bytes_collected();
     EXPECT_EQ(metrics_.images_at_cutoffs, kPages) << "once is enough";
+    EXPECT_TRUE(project_->store().take_image_candidates(root()->number(), 1).empty());
 }
 
 TEST_F(SmallChanges, stay_while_an_image_has_more_than_the_record_it_would_replace) {
@@ -337,11 +338,48 @@ TEST_F(SmallChanges, stay_while_an_image_has_more_than_the_record_it_would_repla
     write(What::change);
     (void)bytes_collected();
     EXPECT_EQ(metrics_.images_at_cutoffs, 0u);
-    const auto before = all_pages();
     for (int i = 0; i < 5; ++i) write(What::change);
+    const auto before = all_pages();
     (void)bytes_collected();
     EXPECT_EQ(metrics_.images_at_cutoffs, kPages);
-    EXPECT_NE(all_pages(), before);
+    EXPECT_EQ(all_pages(), before);
+}
+
+TEST_F(SmallChanges, become_images_a_part_at_a_time) {
+    garbage_ = std::make_unique<GarbageCollector>(*projects_, runner_->reader(), metrics_,
+                                                  GarbageCollectorOptions{.images_at_once = 100});
+    write(What::image);
+    const std::uint64_t images = bytes_collected();
+    for (int i = 0; i < 5; ++i) write(What::change);
+    const auto before = all_pages();
+    EXPECT_LT(bytes_collected(), images * 105 / 100);
+    EXPECT_EQ(metrics_.images_at_cutoffs, kPages);
+    EXPECT_EQ(all_pages(), before);
+}
+
+TEST_F(SmallChanges, stay_while_redo_does_not_work_and_are_found_again) {
+    class FailingRedo final : public PageRedo {
+    public:
+        void apply_many(std::span<RedoJob> jobs) override {
+            ++calls;
+            for (RedoJob& job : jobs) job.result = Error{ErrorCode::unavailable, "no worker", {}};
+        }
+        std::size_t calls = 0;
+    };
+    write(What::image);
+    write(What::change);
+    const auto before = all_pages();
+    FailingRedo redo;
+    PageReaderMetrics reader_metrics;
+    PageReader reader(redo, reader_metrics, 0);
+    garbage_ = std::make_unique<GarbageCollector>(*projects_, reader, metrics_);
+    (void)bytes_collected();
+    EXPECT_EQ(metrics_.images_at_cutoffs, 0u);
+    EXPECT_LE(redo.calls, 1 + PageReader::kPagesPerCut) << "it is not asked again and again";
+    garbage_ = std::make_unique<GarbageCollector>(*projects_, runner_->reader(), metrics_);
+    (void)bytes_collected();
+    EXPECT_EQ(metrics_.images_at_cutoffs, kPages);
+    EXPECT_EQ(all_pages(), before);
 }
 
 TEST_F(GarbageCollectorTest, deleting_a_branch_gives_its_bytes_back_and_leaves_the_others) {

@@ -50,7 +50,8 @@ void StoreModel::open() {
     auto project = open_script_project(directory_.path() / "project", resources_);
     ASSERT_TRUE(project.has_value()) << project.error().to_string();
     runner_ = std::make_unique<ScriptRunner>(std::move(*project));
-    garbage_ = std::make_unique<GarbageCollector>(*no_projects_, runner_->reader(), garbage_metrics_);
+    garbage_ = std::make_unique<GarbageCollector>(*no_projects_, runner_->reader(), garbage_metrics_,
+                                                  GarbageCollectorOptions{.images_at_once = 2});
 }
 
 StoreModel::Life& StoreModel::any_life() {

@@ -46,6 +46,7 @@ Result<bool> Cursor::Impl::seek_in_files(Lsn lsn) {
     if (iterator == nullptr || iterator_seals != seals) {
         rocksdb::ReadOptions options;
         options.prefix_same_as_start = true;
+        options.fill_cache = fills_block_cache;
         iterator.reset(store->db().NewIterator(options, &store->family()));
         iterator_seals = seals;
     }

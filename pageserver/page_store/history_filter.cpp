@@ -100,7 +100,8 @@ private:
     }
 
     void note_image_candidate(const VersionKey& key) const {
-        if (told_ || !is_worth_an_image()) return;
+        // Only for whoever collects just now: what nobody takes would fill the set for ever.
+        if (told_ || history_->reach == nullptr || !is_worth_an_image()) return;
         image_candidates_.add(key.branch, key.object);
         told_ = true;
     }

@@ -61,6 +61,7 @@ struct Cursor::Impl {
     std::shared_ptr<const Layers> layers;
     std::size_t layer = 0;
     const OpenLayer::Version* version = nullptr;  // null: in the files
+    bool fills_block_cache = true;
     std::unique_ptr<rocksdb::Iterator> iterator;
     std::uint64_t iterator_seals = 0;  // StoreLayers::seals() before it was made
     // Of a page the iterator stands on a run: the run, and the index of the version in it.

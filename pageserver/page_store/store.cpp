@@ -217,7 +217,11 @@ std::unique_ptr<Cursor::Impl> Store::Impl::cursor() const {
     return made;
 }
 
-Cursor Store::cursor() const { return Cursor(impl_->cursor()); }
+Cursor Store::cursor(bool fills_block_cache) const {
+    auto made = impl_->cursor();
+    made->fills_block_cache = fills_block_cache;
+    return Cursor(std::move(made));
+}
 
 Result<void> Store::scan(BranchNumber number, const ObjectKey& begin, const ObjectKey& end, Lsn at,
                          std::map<ObjectKey, std::string>& found) const {
@@ -346,6 +350,12 @@ Histories& Store::histories() const { return impl_->history_filter->histories();
 Result<void> Store::compact_branch(BranchNumber branch, std::atomic<bool>* cancelled) {
     if (impl_->layers->abandoned()) return Error{ErrorCode::unavailable, "the project was removed", {}};
     return impl_->space->compact(branch, cancelled);
+}
+
+Result<void> Store::compact_objects(BranchNumber branch, const ObjectKey& first, const ObjectKey& last,
+                                    std::atomic<bool>* cancelled) {
+    if (impl_->layers->abandoned()) return Error{ErrorCode::unavailable, "the project was removed", {}};
+    return impl_->space->compact(branch, first, last, cancelled);
 }
 
 std::vector<ObjectKey> Store::take_image_candidates(BranchNumber branch, std::size_t pages_max) {

@@ -165,7 +165,8 @@ public:
     std::optional<std::chrono::steady_clock::time_point> dirty_since() const;
     std::size_t dirty_bytes() const;
 
-    Cursor cursor() const;
+    // Who reads much that nobody reads again does not fill the block cache with it.
+    Cursor cursor(bool fills_block_cache = true) const;
     // Adds to `found` the values that the objects of [begin, end), which are none with runs, have at `at` on this branch alone; those
     // that are in it already stay.
     Result<void> scan(BranchNumber branch, const ObjectKey& begin, const ObjectKey& end, Lsn at,
@@ -190,8 +191,11 @@ public:
     // Rewrites the files with versions of the branch, which lets go what is not needed any more. Waits for it; `unavailable` when
     // the store is abandoned or closed meanwhile, or `cancelled` (which may be null) becomes true.
     Result<void> compact_branch(BranchNumber branch, std::atomic<bool>* cancelled = nullptr);
-    // Pages of the branch of which compactions found that less would be stored with an image at the cutoff: at most so many, each
-    // once. What is forgotten or was too much is found again.
+    // The same with its objects from `first` to `last` only.
+    Result<void> compact_objects(BranchNumber branch, const ObjectKey& first, const ObjectKey& last,
+                                 std::atomic<bool>* cancelled = nullptr);
+    // Pages of the branch of which compactions found, while a ForkReach was set, that less would be stored with an image at the cutoff:
+    // at most so many, in their order. What is forgotten or was too much is found again.
     std::vector<ObjectKey> take_image_candidates(BranchNumber branch, std::size_t pages_max);
     void forget_image_candidates(BranchNumber branch);
     // Bytes of the branch's own versions, those of its parent not counted. Cheap to ask.

@@ -26,11 +26,21 @@ struct KeyRange {
 
 Result<void> StoreSpace::compact(BranchNumber branch, std::atomic<bool>* cancelled) {
     const KeyRange range(branch);
+    return compact(range.begin, range.end, cancelled);
+}
+
+Result<void> StoreSpace::compact(BranchNumber branch, const ObjectKey& first, const ObjectKey& last, std::atomic<bool>* cancelled) {
+    const VersionKeyBytes begin = encode_version_key(branch, first, Lsn{~0ull});
+    const VersionKeyBytes end = encode_version_key(branch, last, Lsn{});
+    return compact({begin.data(), begin.size()}, {end.data(), end.size()}, cancelled);
+}
+
+Result<void> StoreSpace::compact(const rocksdb::Slice& begin, const rocksdb::Slice& end, std::atomic<bool>* cancelled) {
     rocksdb::CompactRangeOptions options;
     options.exclusive_manual_compaction = false;
     options.canceled = cancelled;
     options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
-    const auto status = db_.CompactRange(options, &family_, &range.begin, &range.end);
+    const auto status = db_.CompactRange(options, &family_, &begin, &end);
     if (status.IsShutdownInProgress() || status.IsIncomplete())
         return Error{ErrorCode::unavailable, "the compaction of the page store was ended early", {}};
     if (!status.ok()) return error_of_status(status, "could not compact the page store");

@@ -21,10 +21,14 @@ public:
     // Brings all files with versions of the branch to the lowest level, each through the history filter once. Waits for it; `unavailable`
     // when the store is closed meanwhile, or `cancelled` becomes true (it may be null).
     Result<void> compact(BranchNumber branch, std::atomic<bool>* cancelled);
+    // The same with the files that have versions of the objects from `first` to `last`.
+    Result<void> compact(BranchNumber branch, const ObjectKey& first, const ObjectKey& last, std::atomic<bool>* cancelled);
     // Takes away, at once, the files that hold nothing but versions of the branch. Readers that hold iterators keep what they see.
     Result<void> drop_files(BranchNumber branch);
 
 private:
+    Result<void> compact(const rocksdb::Slice& begin, const rocksdb::Slice& end, std::atomic<bool>* cancelled);
+
     rocksdb::DB& db_;
     rocksdb::ColumnFamilyHandle& family_;
     BranchBytes bytes_;

@@ -223,14 +223,13 @@ void PageReader::take_records(Chain& chain, std::vector<RedoRecord>& records) {
 }
 
 Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor,
-                                                  std::span<std::byte> out, Lsn at, CacheUse cache_use, std::size_t steps_max) {
+                                                  std::span<std::byte> out, Lsn at) {
     std::pmr::monotonic_buffer_resource arena;
     std::vector<Chain> chains;
     Source dearest = Source::cache;
     for (std::size_t i = 0; i < pages.size(); ++i) {
         Chain chain(&arena);
         chain.index = i;
-        chain.look_in_cache = cache_use == CacheUse::look_and_keep;
         BOUGH_TRY(collect(branch, pages[i], at, cursor, page_at(out, i), chain));
         chain.length = chain.steps.size();
         if (!chain.done()) {
@@ -245,14 +244,16 @@ Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::spa
         dearest = Source::image;
         metrics_.pages_from_image.fetch_add(1, std::memory_order_relaxed);
         // Who reads ahead in bulk keeps the pages himself.
-        if (cache_use != CacheUse::none && pages.size() <= kKeptImagesMax) keep(branch, chain, page_at(out, i));
+        if (pages.size() <= kKeptImagesMax) keep(branch, chain, page_at(out, i));
     }
     BOUGH_TRY(rebuild(branch, chains, out));
     for (const Chain& chain : chains) {
-        if (cache_use != CacheUse::none) keep(branch, chain, page_at(out, chain.index));
+        keep(branch, chain, page_at(out, chain.index));
         dearest = std::max(dearest, chain.used_redo ? Source::redo : Source::edits);
         (chain.used_redo ? metrics_.pages_from_redo : metrics_.pages_from_edits).fetch_add(1, std::memory_order_relaxed);
-        if (chain.length > steps_max) write_back(branch, chain, page_at(out, chain.index));
+        if (chain.length <= kChainStepsMax) continue;
+        if (const auto written = write_back(branch, chain, page_at(out, chain.index)); !written)
+            spdlog::warn("{}", written.error().to_string());
     }
     return dearest;
 }
@@ -274,13 +275,13 @@ Result<std::optional<std::uint32_t>> PageReader::fork_length(const Branch& branc
     return length;
 }
 
-void PageReader::write_back(const Branch& branch, const Chain& chain, pg::ConstPage page) {
+Result<bool> PageReader::write_back(const Branch& branch, const Chain& chain, pg::ConstPage page) {
     // The image says what the versions up to this one amount to, so it may take this one's place; those below stay for reads
     // at earlier positions.
     const auto written = branch.store().replace_by_image(chain.newest_branch, chain.object, chain.newest_lsn, encode_image(page));
-    if (!written) spdlog::warn("{}: could not store an image: {}", describe(branch, chain.object), written.error().to_string());
-    if (!written || !*written) return;
-    metrics_.images_written_back.fetch_add(1, std::memory_order_relaxed);
+    if (!written) return written.error().within(describe(branch, chain.object) + ": could not store an image");
+    if (*written) metrics_.images_written_back.fetch_add(1, std::memory_order_relaxed);
+    return *written;
 }
 
 Result<void> PageReader::read(const Branch& branch, const pg::RelationFork& fork, std::uint32_t first, std::span<std::byte> out,
@@ -336,26 +337,40 @@ Result<void> PageReader::read_slru(const Branch& branch, pg::Slru slru, std::uin
     return {};
 }
 
-Result<void> PageReader::cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at) {
-    return store_images(branch, pages, at, CacheUse::keep, kChainStepsMax);
+Result<std::size_t> PageReader::cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at) {
+    return store_images(branch, pages, at, kChainStepsMax, /*fills_caches=*/true);
 }
 
-Result<void> PageReader::make_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at) {
-    return store_images(branch, pages, at, CacheUse::none, /*steps_max=*/0);
+Result<std::size_t> PageReader::make_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at) {
+    return store_images(branch, pages, at, /*steps_max=*/0, /*fills_caches=*/false);
 }
 
-Result<void> PageReader::store_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, CacheUse cache_use,
-                                      std::size_t steps_max) {
+Result<std::size_t> PageReader::store_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, std::size_t steps_max,
+                                             bool fills_caches) {
     BOUGH_CHECK(pages.size() <= kPagesPerCut);
     // An image would hide for good what an ancestor has yet to ingest again after a crash.
     if (!branch.readable_at(at))
         return Error{ErrorCode::unavailable, "branch " + branch.name() + " cannot be read at " + at.to_string() + " yet",
                      "its ancestors catch up first"};
     std::vector<std::byte> out(pages.size() * pg::kPageBytes);
-    Cursor cursor = branch.store().cursor();
-    const auto source = read_pages(branch, pages, cursor, out, at, cache_use, steps_max);
-    if (!source) return source.error();
-    return {};
+    std::pmr::monotonic_buffer_resource arena;
+    Cursor cursor = branch.store().cursor(fills_caches);
+    std::vector<Chain> chains;
+    for (std::size_t i = 0; i < pages.size(); ++i) {
+        Chain chain(&arena);
+        chain.index = i;
+        chain.look_in_cache = false;
+        BOUGH_TRY(collect(branch, pages[i], at, cursor, page_at(out, i), chain));
+        if (chain.steps.size() > steps_max) chains.push_back(std::move(chain));
+    }
+    BOUGH_TRY(rebuild(branch, chains, out));
+    std::size_t stored = 0;
+    for (const Chain& chain : chains) {
+        if (fills_caches) keep(branch, chain, page_at(out, chain.index));
+        BOUGH_ASSIGN(const bool written, write_back(branch, chain, page_at(out, chain.index)));
+        stored += written ? 1 : 0;
+    }
+    return stored;
 }
 
 }  // namespace bough::pageserver

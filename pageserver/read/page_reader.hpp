@@ -61,17 +61,17 @@ public:
     // Pages [first, first + pages) of an SLRU; pages that no version tells of are zeros.
     Result<void> read_slru(const Branch& branch, pg::Slru slru, std::uint32_t first, std::span<std::byte> out, Lsn at);
 
-    // Both store images of pages of forks or SLRUs, at most kPagesPerCut of them. unavailable: the branch is not readable there yet.
+    // Both store images of pages of forks or SLRUs, at most kPagesPerCut of them, and say how many that were. unavailable: the branch is
+    // not readable there yet.
     static constexpr std::size_t kPagesPerCut = 16;  // few, so that redo workers are soon free for others
     // Of those whose chains are long: a page that is written often and read never would otherwise take long to read once.
-    Result<void> cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at);
-    // Of all that are none yet. For history, which is not worth a place in the cache.
-    Result<void> make_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at);
+    Result<std::size_t> cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at);
+    // Of all that are none yet. For history, which is not worth a place in caches.
+    Result<std::size_t> make_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at);
 
 private:
     struct Chain;
     enum class Source { cache, image, edits, redo };
-    enum class CacheUse : std::uint8_t { look_and_keep, keep, none };
     // Fills `out` from the newest image, or leaves in `chain` what is to be done on top of it.
     Result<void> collect(const Branch& branch, const ObjectKey& object, Lsn at, Cursor& cursor, pg::Page out, Chain& chain);
     // To the newest version, or to the page in the cache: chain.from_cache.
@@ -84,12 +84,13 @@ private:
     void keep(const Branch& branch, const Chain& chain, pg::ConstPage page);
     Result<Source> read_fork(const Branch& branch, Cursor& cursor, const pg::RelationFork& fork, std::uint32_t first,
                              std::span<std::byte> out, Lsn at);
-    // The pages need not lie next to one another; `out` has room for as many. Without a look into the cache they are all made anew.
-    Result<Source> read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor, std::span<std::byte> out,
-                              Lsn at, CacheUse cache_use = CacheUse::look_and_keep, std::size_t steps_max = kChainStepsMax);
-    Result<void> store_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, CacheUse cache_use,
-                              std::size_t steps_max);
-    void write_back(const Branch& branch, const Chain& chain, pg::ConstPage page);
+    // The pages need not lie next to one another; `out` has room for as many.
+    Result<Source> read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor, std::span<std::byte> out, Lsn at);
+    // Of those whose chains have more steps than that.
+    Result<std::size_t> store_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, std::size_t steps_max,
+                                     bool fills_caches);
+    // False: the version is in no place where another can take it just now.
+    Result<bool> write_back(const Branch& branch, const Chain& chain, pg::ConstPage page);
 
     PageRedo& redo_;
     PageReaderMetrics& metrics_;

@@ -243,9 +243,20 @@ TEST_F(PageReaderTest, no_image_is_stored_of_what_an_ancestor_has_yet_to_ingest)
     ASSERT_FALSE(made.has_value());
     EXPECT_EQ(made.error().code, ErrorCode::unavailable);
     EXPECT_EQ(metrics_.images_written_back, 0u);
-    EXPECT_TRUE(reader_.make_images(*branch_, pages, end).has_value());
+    EXPECT_EQ(*reader_.make_images(*branch_, pages, end), 1u);
+    EXPECT_EQ(*reader_.make_images(*branch_, pages, end), 0u) << "it is one";
     EXPECT_EQ(metrics_.images_written_back, 1u);
-    EXPECT_EQ(reader_.cached_bytes(), 0u) << "history takes nobody's place in the cache";
+}
+
+TEST_F(PageReaderTest, images_of_history_take_nobodys_place_in_the_cache) {
+    const Lsn end = write_record({kFork, 0}, "one");
+    ASSERT_TRUE(writer_->commit().has_value());
+    PageReader cached(redo_, metrics_, 1 << 20);
+    EXPECT_EQ(*cached.make_images(*branch_, std::vector{ObjectKey::page({kFork, 0})}, end), 1u);
+    EXPECT_EQ(cached.cached_bytes(), 0u);
+    std::vector<std::byte> page(pg::kPageBytes);
+    ASSERT_TRUE(cached.read(*branch_, kFork, 0, page, end).has_value());
+    EXPECT_GT(cached.cached_bytes(), 0u);
 }
 
 TEST_F(PageReaderTest, hot_pages_get_images_without_being_read) {
