@@ -232,6 +232,7 @@ void StoreModel::collect() {
     ASSERT_TRUE(collected.has_value()) << collected.error().to_string();
     for (auto& [name, life] : lives_) ASSERT_EQ(branch(life)->cutoff(), life.cutoff);
     ++counts_.collections;
+    counts_.images_at_cutoffs = garbage_metrics_.images_at_cutoffs;
 }
 
 void StoreModel::compare_pages() {

@@ -29,6 +29,7 @@ struct StoreModelCounts {
     std::uint64_t snapshots_made = 0;
     std::uint64_t cutoffs_raised = 0;
     std::uint64_t collections = 0;
+    std::uint64_t images_at_cutoffs = 0;
     std::uint64_t reopenings = 0;
     std::uint64_t crashes = 0;
 };
