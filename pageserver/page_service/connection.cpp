@@ -79,12 +79,20 @@ void PageConnection::wait_for_input() {
 }
 
 void PageConnection::on_input() {
+    switch (receive()) {
+        case Input::some: return proceed();
+        case Input::none_yet: return wait_for_input();
+        case Input::ended: return close();
+    }
+}
+
+PageConnection::Input PageConnection::receive() {
     std::array<std::byte, sizeof(BoughFrameHeader) + BOUGH_REQUEST_BODY_BYTES_MAX> buffer;
     const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return wait_for_input();
-    if (got <= 0) return close();
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Input::none_yet;
+    if (got <= 0) return Input::ended;
     frames_.feed(std::span(buffer).first(static_cast<std::size_t>(got)));
-    proceed();
+    return Input::some;
 }
 
 void PageConnection::continue_with(Next next) {
@@ -123,7 +131,12 @@ void PageConnection::answer_frames() {
             spdlog::warn("page service: dropped a connection: {}", frame.error().to_string());
             return close();
         }
-        if (!*frame) return wait_for_input();
+        if (!*frame) {
+            // A client with several requests in flight has sent the next meanwhile: to sleep first would cost more than a page.
+            const Input input = receive();
+            if (input == Input::some) continue;
+            return input == Input::none_yet ? wait_for_input() : close();
+        }
         const bool was_known = turns_ != nullptr;
         const Next next = handle(std::move(**frame));
         if (next == Next::waiting) return;
@@ -245,6 +258,7 @@ void PageConnection::ingest_waited(const GetPagesFrame& frame, bool timed_out) {
 
 PageConnection::Next PageConnection::answer_error(std::uint64_t request_id, const Error& error) {
     context_.metrics.errors.fetch_add(1, std::memory_order_relaxed);
+    ++pages_of_turn_;  // so that errors without end are no turn without end
     return answer(encode_error(request_id, error), {});
 }
 

@@ -48,6 +48,8 @@ private:
 
     void wait_for_input();
     void on_input();
+    enum class Input { some, none_yet, ended };
+    Input receive();
     // Answers the frames that are there, when it is its turn, then waits for more. Long work is divided into turns.
     void proceed();
     void take_turn();
