@@ -90,9 +90,11 @@ void GarbageCollector::raise_cutoffs(Project& project) {
     metrics_.cutoffs_raised.fetch_add(raised->size(), std::memory_order_relaxed);
     // Not only those that moved just now: a compaction that failed is tried again.
     for (const auto& branch : project.branches()) {
-        if (branch->deleted() || !worth_it(*branch)) continue;
+        if (branch->deleted()) continue;
+        const bool all = worth_it(*branch);
+        if (!all && !branch->store().has_image_candidates(branch->number())) continue;
         const Lsn cutoff = branch->cutoff();
-        const auto compacted = compact(*branch);
+        const auto compacted = compact(*branch, all ? Work::all : Work::images);
         if (compacted || ending_) continue;
         note_failure(project, compacted.error());
         // What is damaged stays so, and the branch's other files are not to be rewritten over and over.
@@ -133,33 +135,68 @@ bool GarbageCollector::worth_it(const Branch& branch) {
     return stored && cutoff - compacted >= stored->files / 8;
 }
 
-Result<void> GarbageCollector::compact(const Branch& branch) {
+// One at a time of each branch: who ends takes the reach away, by which compactions look for candidates.
+class GarbageCollector::Turn {
+public:
+    Turn(GarbageCollector& collector, const Branch& branch) : collector_(collector), branch_(branch.project(), branch.number()) {
+        std::unique_lock lock(collector_.mutex_);
+        collector_.turn_ended_.wait(lock, [this] { return !collector_.turns_.contains(branch_); });
+        collector_.turns_.insert(branch_);
+    }
+    ~Turn() {
+        const std::lock_guard lock(collector_.mutex_);
+        collector_.turns_.erase(branch_);
+        collector_.turn_ended_.notify_all();
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+private:
+    GarbageCollector& collector_;
+    const std::pair<ProjectId, BranchNumber> branch_;
+};
+
+Result<void> GarbageCollector::compact(const Branch& branch, Work work) {
+    const Turn turn(*this, branch);
     const Lsn cutoff = branch.cutoff();
     Store& store = branch.store();
     BOUGH_ASSIGN(ForkReach read, read_fork_reach(branch, *branch.kept()));
     const auto reach = std::make_shared<const ForkReach>(std::move(read));
     store.histories().set_reach(branch.number(), reach);
-    Result<void> done = store.compact_branch(branch.number(), &ending_);
+    Result<void> done;
+    if (work == Work::all) {
+        store.forget_image_candidates(branch.number());  // those that still are some are found again
+        done = store.compact_branch(branch.number(), &ending_);
+        if (done) {
+            metrics_.branches_compacted.fetch_add(1, std::memory_order_relaxed);
+            note_compacted(branch, cutoff);
+        }
+    }
     if (done) done = make_images(branch, *reach);
     store.histories().set_reach(branch.number(), nullptr);
-    store.forget_image_candidates(branch.number());
-    BOUGH_TRY(done);
-    metrics_.branches_compacted.fetch_add(1, std::memory_order_relaxed);
-    note_compacted(branch, cutoff);
-    return {};
+    return done;
 }
 
 Result<void> GarbageCollector::make_images(const Branch& branch, const ForkReach& reach) {
     const Lsn cutoff = branch.cutoff();
-    if (!branch.readable_at(cutoff)) return {};  // next time
+    if (!branch.readable_at(cutoff)) return {};  // they are still candidates next time
     while (true) {
         const Images made = make_some_images(branch, reach, cutoff);
         if (made.count == 0) return {};
         metrics_.images_at_cutoffs.fetch_add(made.count, std::memory_order_relaxed);
         // The images have to be in files for a compaction to see that they are bases.
         BOUGH_TRY(branch.store().flush());
-        BOUGH_TRY(branch.store().compact_objects(branch.number(), made.first, made.last, &ending_));
+        BOUGH_TRY(branch.store().compact_objects(branch.number(), made.lowest, made.highest, &ending_));
+        if (made.broken_off) return {};
     }
+}
+
+void GarbageCollector::Images::add(std::size_t stored, std::span<const ObjectKey> pages) {
+    if (stored == 0) return;
+    const auto [low, high] = std::ranges::minmax(pages);
+    lowest = count == 0 ? low : std::min(lowest, low);
+    highest = count == 0 ? high : std::max(highest, high);
+    count += stored;
 }
 
 GarbageCollector::Images GarbageCollector::make_some_images(const Branch& branch, const ForkReach& reach, Lsn cutoff) {
@@ -170,10 +207,8 @@ GarbageCollector::Images GarbageCollector::make_some_images(const Branch& branch
         // An earlier compaction may have found what lies beyond the end of its fork, and is gone by now.
         std::erase_if(pages, [&](const ObjectKey& page) { return reach.out_of_reach(page, std::min(cutoff, reach.known_to)); });
         if (pages.empty()) continue;
-        if (made.count == 0) made.first = pages.front();
-        made.last = pages.back();
         if (const auto stored = reader_.make_images(branch, pages, cutoff)) {
-            made.count += *stored;
+            made.add(*stored, pages);
             continue;
         }
         // One that cannot be read keeps its changes, and keeps no other from its image; whoever reads it is told.
@@ -181,15 +216,16 @@ GarbageCollector::Images GarbageCollector::make_some_images(const Branch& branch
         std::optional<Error> failure;
         for (const ObjectKey& page : pages) {
             const auto stored = reader_.make_images(branch, {&page, 1}, cutoff);
-            made.count += stored ? *stored : 0;
+            made.add(stored ? *stored : 0, {&page, 1});
             all_failed = all_failed && !stored && stored.error().code != ErrorCode::corrupt;
             if (!stored) failure = stored.error();
         }
         if (failure && !branch.deleted() && !ending_)
             spdlog::warn("branch {}: could not make images at {}: {}", branch.name(), cutoff.to_string(), failure->to_string());
-        // Redo or the disk does not work just now: those pages are found again by the next round.
-        if (all_failed) {
-            branch.store().forget_image_candidates(branch.number());
+        // Redo or the disk does not work just now. The others are candidates still when it is tried again, and these when the files are
+        // rewritten the next time.
+        if (all_failed || (failure && failure->code == ErrorCode::io)) {
+            made.broken_off = true;
             break;
         }
     }
@@ -204,7 +240,7 @@ Result<void> GarbageCollector::collect(Project& project) {
     Result<void> outcome;
     for (const auto& branch : project.branches()) {
         if (branch->cutoff() == branch->row().start.lsn) continue;  // all of it is kept
-        const auto compacted = compact(*branch);
+        const auto compacted = compact(*branch, Work::all);
         if (!compacted && !branch->deleted() && outcome) outcome = compacted.error();
     }
     return outcome;

@@ -7,7 +7,10 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
+#include <span>
 #include <thread>
+#include <utility>
 
 #include "bough/error.hpp"
 #include "pageserver/branching/projects.hpp"
@@ -54,13 +57,17 @@ private:
     void note_first_sight(const Project& project);
     void forget_removed_projects();
     bool worth_it(const Branch& branch);
-    Result<void> compact(const Branch& branch);
+    class Turn;
+    enum class Work : std::uint8_t { all, images };  // images: of candidates that are left from before
+    Result<void> compact(const Branch& branch, Work work);
     // Of those pages that compactions found to be worth one, and lets go what that frees.
     Result<void> make_images(const Branch& branch, const ForkReach& reach);
     struct Images {
         std::size_t count = 0;
-        ObjectKey first;  // all of them are between these two
-        ObjectKey last;
+        ObjectKey lowest;  // all of them are between these two
+        ObjectKey highest;
+        bool broken_off = false;
+        void add(std::size_t stored, std::span<const ObjectKey> pages);
     };
     Images make_some_images(const Branch& branch, const ForkReach& reach, Lsn cutoff);
     void note_compacted(const Branch& branch, Lsn cutoff);
@@ -74,6 +81,8 @@ private:
     // Up to which cutoff each branch has been rewritten. One that is seen for the first time is taken for rewritten: otherwise all
     // files would be after every start. What a crash kept from going goes when the cutoff has moved on.
     std::map<ProjectId, std::map<BranchNumber, Lsn>> compacted_;  // under mutex_
+    std::condition_variable turn_ended_;
+    std::set<std::pair<ProjectId, BranchNumber>> turns_;  // under mutex_: whose files are being rewritten
     std::jthread thread_;
     std::jthread erasing_thread_;
 };

@@ -204,6 +204,7 @@ PageConnection::Next PageConnection::read_and_answer(const GetPagesFrame& frame)
     Lsn at;
     Result<void> read;
     if (!cursor_) cursor_ = branch_->store().cursor();
+    pages_of_turn_ += frame.count;
     // The newest can fall out of a short restore window while it is read; what is newer by then is as good an answer.
     do {
         at = frame.exact ? frame.lsn : branch_->ingest_lsn();
@@ -216,7 +217,6 @@ PageConnection::Next PageConnection::read_and_answer(const GetPagesFrame& frame)
         return answer_error(frame.request_id, read.error());
     }
     context_.metrics.pages.fetch_add(frame.count, std::memory_order_relaxed);
-    pages_of_turn_ += frame.count;
     const PagesPrefix prefix = encode_pages_prefix(frame, branch_tag_, at);
     return answer({prefix.data(), prefix.size()}, pages);
 }

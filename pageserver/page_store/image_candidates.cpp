@@ -37,6 +37,12 @@ std::vector<ObjectKey> ImageCandidates::take(BranchNumber branch, std::size_t pa
     return taken;
 }
 
+bool ImageCandidates::has(BranchNumber branch) const {
+    const std::lock_guard lock(mutex_);
+    const auto at = stretches_.lower_bound({branch, ObjectKey{}});
+    return at != stretches_.end() && at->first.first == branch;
+}
+
 void ImageCandidates::forget(BranchNumber branch) {
     const std::lock_guard lock(mutex_);
     std::erase_if(stretches_, [&](const auto& stretch) { return stretch.first.first == branch; });

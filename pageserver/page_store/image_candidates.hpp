@@ -23,13 +23,14 @@ public:
     void add(BranchNumber branch, const ObjectKey& page);
     // Removes at most `pages_max` of the branch, in the order of their keys.
     std::vector<ObjectKey> take(BranchNumber branch, std::size_t pages_max);
+    bool has(BranchNumber branch) const;
     void forget(BranchNumber branch);
 
 private:
     using Stretch = std::pair<BranchNumber, ObjectKey>;  // whose `block` counts stretches
     using Bits = std::array<std::uint64_t, kStretchPages / 64>;
 
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::map<Stretch, Bits> stretches_;  // under mutex_; none is empty
 };
 

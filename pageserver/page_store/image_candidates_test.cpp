@@ -26,7 +26,10 @@ TEST(ImageCandidates, gives_each_branchs_pages_once_in_order_and_no_more_than_as
         candidates.add(branch, one);
         expected[branch].insert(one);
     }
+    EXPECT_TRUE(candidates.has(BranchNumber{2}));
     candidates.forget(BranchNumber{2});
+    EXPECT_FALSE(candidates.has(BranchNumber{2}));
+    EXPECT_TRUE(candidates.has(BranchNumber{1}));
     EXPECT_TRUE(candidates.take(BranchNumber{2}, 1).empty());
     for (const BranchNumber branch : {BranchNumber{1}, BranchNumber{0}}) {
         std::vector<ObjectKey> all;

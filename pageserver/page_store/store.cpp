@@ -362,6 +362,8 @@ std::vector<ObjectKey> Store::take_image_candidates(BranchNumber branch, std::si
     return impl_->history_filter->image_candidates().take(branch, pages_max);
 }
 
+bool Store::has_image_candidates(BranchNumber branch) const { return impl_->history_filter->image_candidates().has(branch); }
+
 void Store::forget_image_candidates(BranchNumber branch) { impl_->history_filter->image_candidates().forget(branch); }
 
 Result<Store::BranchSize> Store::branch_bytes(BranchNumber number) const {

@@ -197,6 +197,7 @@ public:
     // Pages of the branch of which compactions found, while a ForkReach was set, that less would be stored with an image at the cutoff:
     // at most so many, in their order. What is forgotten or was too much is found again.
     std::vector<ObjectKey> take_image_candidates(BranchNumber branch, std::size_t pages_max);
+    bool has_image_candidates(BranchNumber branch) const;
     void forget_image_candidates(BranchNumber branch);
     // Bytes of the branch's own versions, those of its parent not counted. Cheap to ask.
     struct BranchSize {
