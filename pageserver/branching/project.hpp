@@ -44,7 +44,7 @@ public:
     // snapshots, or is the root.
     Result<void> delete_branch(const BranchId& id);
 
-    // Gives back what deleted branches still take. Work for minutes at times; only one caller works. `unavailable` when
+    // Gives back what deleted branches still take. Work for minutes at times; one caller works, others wait. `unavailable` when
     // `cancelled` (which may be null) becomes true.
     Result<void> finish_erasures(std::atomic<bool>* cancelled = nullptr);
 

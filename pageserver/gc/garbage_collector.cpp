@@ -98,7 +98,7 @@ void GarbageCollector::raise_cutoffs(Project& project) {
         if (compacted || ending_) continue;
         note_failure(project, compacted.error());
         // What is damaged stays so, and the branch's other files are not to be rewritten over and over.
-        if (compacted.error().code == ErrorCode::corrupt) note_compacted(*branch, cutoff);
+        if (all && compacted.error().code == ErrorCode::corrupt) note_compacted(*branch, cutoff);
     }
 }
 
@@ -182,6 +182,7 @@ Result<void> GarbageCollector::make_images(const Branch& branch, const ForkReach
     if (!branch.readable_at(cutoff)) return {};  // they are still candidates next time
     while (true) {
         const Images made = make_some_images(branch, reach, cutoff);
+        if (made.broken_off) metrics_.failures.fetch_add(1, std::memory_order_relaxed);
         if (made.count == 0) return {};
         metrics_.images_at_cutoffs.fetch_add(made.count, std::memory_order_relaxed);
         // The images have to be in files for a compaction to see that they are bases.

@@ -36,8 +36,8 @@ struct GarbageCollectorOptions {
     std::size_t images_at_once = 128 << 10;
 };
 
-// Two threads, from construction to destruction: what is deleted does not wait for files to be rewritten. What it may drop is decided by the rows that Project records; a crash at any place
-// leaves garbage, never a gap.
+// Two threads, from construction to destruction: what is deleted does not wait for files to be rewritten. What it may drop is decided
+// by the rows that Project records; a crash at any place leaves garbage, never a gap.
 class GarbageCollector {
 public:
     GarbageCollector(Projects& projects, PageReader& reader, GarbageMetrics& metrics, GarbageCollectorOptions options = {});
@@ -60,7 +60,8 @@ private:
     class Turn;
     enum class Work : std::uint8_t { all, images };  // images: of candidates that are left from before
     Result<void> compact(const Branch& branch, Work work);
-    // Of those pages that compactions found to be worth one, and lets go what that frees.
+    // Of those pages that compactions found to be worth one, and lets go what that frees. No error when some cannot be made just now:
+    // that counts as a failure, and the others are made the next time.
     Result<void> make_images(const Branch& branch, const ForkReach& reach);
     struct Images {
         std::size_t count = 0;

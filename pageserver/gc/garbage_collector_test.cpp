@@ -357,6 +357,23 @@ TEST_F(SmallChanges, become_images_a_part_at_a_time) {
     EXPECT_EQ(all_pages(), before);
 }
 
+TEST_F(SmallChanges, become_images_whoever_else_collects) {
+    write(What::image);
+    const std::uint64_t images = bytes_collected();
+    for (int i = 0; i < 5; ++i) write(What::change);
+    ASSERT_TRUE(project_->store().flush().has_value());
+    ASSERT_TRUE(project_->raise_cutoffs({{root()->number(), positions_.back().lsn}}).has_value());
+    const auto before = all_pages();
+    {
+        std::vector<std::jthread> collecting;
+        for (int i = 0; i < 3; ++i)
+            collecting.emplace_back([&] { EXPECT_TRUE(garbage_->collect(*project_).has_value()); });
+    }
+    EXPECT_EQ(metrics_.images_at_cutoffs, kPages);
+    EXPECT_LT((*project_->store().branch_bytes(root()->number())).files, images * 105 / 100);
+    EXPECT_EQ(all_pages(), before);
+}
+
 TEST_F(SmallChanges, stay_while_redo_does_not_work_and_are_found_again) {
     class FailingRedo final : public PageRedo {
     public:
@@ -376,6 +393,7 @@ TEST_F(SmallChanges, stay_while_redo_does_not_work_and_are_found_again) {
     (void)bytes_collected();
     EXPECT_EQ(metrics_.images_at_cutoffs, 0u);
     EXPECT_LE(redo.calls, 1 + PageReader::kPagesPerCut) << "it is not asked again and again";
+    EXPECT_EQ(metrics_.failures, 1u);
     // Without the cutoff moving, and without rewriting all of it once more.
     const std::uint64_t rewritten = metrics_.branches_compacted;
     garbage_ = std::make_unique<GarbageCollector>(*projects_, runner_->reader(), metrics_, GarbageCollectorOptions{.cutoffs = 5ms});

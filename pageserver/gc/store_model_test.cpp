@@ -30,11 +30,12 @@ TEST(StoreModel, a_random_life_reads_as_the_model_wherever_history_is_kept) {
     std::cerr << "seed " << seed << ": " << c.records << " records, " << c.pages_compared << " pages, " << c.whole_states_compared
               << " whole states and " << c.moments_compared << " moments compared, " << c.refused << " times refused; "
               << c.branches_made << " branches made, " << c.branches_deleted << " deleted, " << c.snapshots_made << " snapshots, "
-              << c.cutoffs_raised << " cutoffs raised, " << c.collections << " collections with " << c.images_at_cutoffs << " images, " << c.reopenings << " reopenings, "
-              << c.crashes << " crashes\n";
+              << c.cutoffs_raised << " cutoffs raised, " << c.collections << " collections with " << c.images_at_cutoffs << " images, "
+              << c.reopenings << " reopenings, " << c.crashes << " crashes\n";
     if (steps < 3000) return;
     for (const std::uint64_t count : {c.pages_compared, c.moments_compared, c.refused, c.branches_made, c.branches_deleted,
-                                      c.snapshots_made, c.cutoffs_raised, c.collections, c.images_at_cutoffs, c.reopenings, c.crashes})
+                                      c.snapshots_made, c.cutoffs_raised, c.collections, c.images_at_cutoffs, c.reopenings,
+                                      c.crashes})
         EXPECT_GT(count, 0u);
 }
 

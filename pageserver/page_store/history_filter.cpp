@@ -38,6 +38,11 @@ public:
     }
 
 private:
+    struct Base {
+        std::size_t bytes;
+        bool is_image;
+    };
+
     // The sieve is that of the key's object; false when nothing of it is to go.
     bool enter(const VersionKey& key) const {
         if (key.object.kind == Kind::position) return false;
@@ -114,10 +119,6 @@ private:
     mutable const BranchHistory* history_ = nullptr;
     mutable std::optional<ObjectKey> object_;
     mutable std::optional<VersionSieve> sieve_;
-    struct Base {
-        std::size_t bytes;
-        bool is_image;
-    };
     mutable std::optional<Base> base_;  // that an image at the cutoff would let go
     mutable std::optional<Lsn> hidden_from_;
     mutable bool unsure_ = false;
