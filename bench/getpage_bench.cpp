@@ -1,9 +1,9 @@
-// What single pages cost, by their history: getpage_bench [--pages N] [--requests N] [--rounds N]
+// What single pages cost, by their history: getpage_bench [--pages N] [--requests N] [--rounds N] [--only KIND]
 //
 // A stock server changes tables and indexes, with full_page_writes off, so that their pages get histories of a known kind; Bough imports
 // what there was before and ingests the log. Then random pages of each kind are asked of the page service over its socket, one request in
 // flight and sixteen, without a page cache; with pages made by native redo where there is any, and by stock Postgres's own redo only.
-// Server time is that of all threads but the client's, and of the redo workers: kernel and socket included. Beside it, in the same
+// Server time is that of all threads but the client's, and of the redo workers: kernel and socket included; compactions end before. Beside it, in the same
 // rounds: copying a page in memory, RocksDB's Get of a page, and a message and a page back and forth between two threads with nothing in
 // between.
 #include <algorithm>
@@ -44,6 +44,7 @@ struct Options {
     unsigned pages = 4000;     // of each kind
     unsigned requests = 4000;  // of each kind and round
     unsigned rounds = 5;
+    std::string only;  // of the kinds' names; empty: all
 };
 
 // Pages of one kind.
@@ -142,6 +143,16 @@ public:
         lsn_ = testing::stock_branch(*projects_)->ingest_lsn();
     }
 
+    // Until compactions that its opening, or what was written back, began have ended, and workers have started: what pages cost is asked.
+    void settle() const {
+        const auto used = [&] { return others_than_this_thread() + pool_.worker_cpu_seconds(); };
+        for (double before = used(), now = before;; before = now) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            now = used();
+            if (now - before < 0.001) return;
+        }
+    }
+
     // Reads what the store has of the pages, and makes nothing of it.
     void warm(const Kind& kind) {
         const auto branch = testing::stock_branch(*projects_);
@@ -154,6 +165,7 @@ public:
     void round(Cost& cost, const Kind& kind, unsigned requests, std::size_t in_flight, std::mt19937& random) {
         const auto applied = metrics_.records_applied.load();
         const unsigned count = requests / static_cast<unsigned>(in_flight);
+        settle();
         measure(
             cost, count, in_flight, [&] { return others_than_this_thread() + pool_.worker_cpu_seconds(); },
             [&](unsigned) {
@@ -312,6 +324,7 @@ void run(const Options& options) {
             for (const Kind& kind : kinds) {
                 const bool plain = kind.relation == std::string("images");
                 if (engine == RedoEngine::stock && plain) continue;
+                if (!options.only.empty() && options.only != kind.name) continue;
                 if (plain)
                     service.round(cost("images, not read before, 16 in flight"), kind, options.requests / 2, kInFlight, random);
                 service.warm(kind);
@@ -345,6 +358,7 @@ int main(int argc, char** argv) {
     app.add_option("--requests", options.requests, "of each kind and round")
         ->capture_default_str()
         ->check(CLI::Range(100, 10'000'000));
+    app.add_option("--only", options.only, "one kind, by its name, and the page cache");
     app.add_option("--rounds", options.rounds)->capture_default_str()->check(CLI::Range(1, 100));
     return bough::bench::run_bench(app, argc, argv, [&] { bough::pageserver::run(options); });
 }

@@ -7,6 +7,7 @@
 
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <spdlog/spdlog.h>
 #include <boost/asio/post.hpp>
@@ -15,8 +16,6 @@
 
 namespace bough::pageserver {
 namespace {
-
-using boost::asio::posix::descriptor_base;
 
 // Where a thread puts the pages of the answer it is making.
 std::span<std::byte> page_buffer(std::size_t pages) {
@@ -43,105 +42,143 @@ constexpr unsigned kPagesOfTurnMax = 64;
 
 }  // namespace
 
-PageConnection::PageConnection(PageServiceContext& context, const boost::asio::any_io_executor& strand, int socket,
-                               bool ask_token)
-    : context_(context), strand_(strand), socket_(strand, socket), timer_(strand), ask_token_(ask_token) {
+void OpenConnections::add(std::shared_ptr<PageConnection> connection) {
+    const std::lock_guard lock(mutex_);
+    PageConnection* const key = connection.get();
+    open_.emplace(key, std::move(connection));
+}
+
+void OpenConnections::remove(PageConnection& connection) {
+    const std::lock_guard lock(mutex_);
+    open_.erase(&connection);
+}
+
+void OpenConnections::clear() {
+    std::unordered_map<PageConnection*, std::shared_ptr<PageConnection>> closed;
+    const std::lock_guard lock(mutex_);
+    closed.swap(open_);
+}
+
+PageConnection::PageConnection(PageServiceContext& context, boost::asio::io_context& timers, int socket, bool ask_token)
+    : context_(context), socket_(socket), timer_(timers), ask_token_(ask_token) {
     context_.metrics.connections.fetch_add(1, std::memory_order_relaxed);
 }
 
 PageConnection::~PageConnection() {
     if (ticket_) Branch::cancel(*ticket_);
+    if (open_) ::close(socket_);
     context_.metrics.connections.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void PageConnection::start() {
+    const std::lock_guard lock(mutex_);
     timer_.expires_after(context_.options.hello_timeout);
     timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& cancelled) {
         const auto self = weak.lock();
-        if (cancelled || self == nullptr || self->said_hello_) return;
+        if (cancelled || self == nullptr) return;
+        const std::lock_guard its_lock(self->mutex_);
+        if (self->said_hello_ || !self->open_) return;
         spdlog::warn("page service: dropped a connection that said nothing");
-        self->close();
+        (void)::shutdown(self->socket_, SHUT_RDWR);  // it waits for its socket, which so calls it
     });
-    wait_for_input();
+    if (const auto watched = context_.threads->watch_first(socket_, *this); !watched) {
+        spdlog::error("page service: dropped a connection: {}", watched.error().to_string());
+        close();
+    }
 }
 
 void PageConnection::close() {
     timer_.cancel();
     if (ticket_) Branch::cancel(*std::exchange(ticket_, std::nullopt));
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    if (std::exchange(open_, false)) ::close(socket_);
+    context_.connections.remove(*this);
 }
 
-void PageConnection::wait_for_input() {
-    socket_.async_wait(descriptor_base::wait_read, [self = shared_from_this()](const boost::system::error_code& failed) {
-        if (!failed) self->on_input();
-    });
-}
-
-void PageConnection::on_input() {
+void PageConnection::on_ready() {
+    const auto self = shared_from_this();
+    const std::lock_guard lock(mutex_);
+    if (!unsent_.empty()) {
+        const Next next = send_rest();
+        return next == Next::go_on ? proceed() : follow(next);
+    }
     switch (receive()) {
         case Input::some: return proceed();
-        case Input::none_yet: return wait_for_input();
+        case Input::none_yet: return follow(Next::read_socket);
         case Input::ended: return close();
     }
 }
 
 PageConnection::Input PageConnection::receive() {
     std::array<std::byte, sizeof(BoughFrameHeader) + BOUGH_REQUEST_BODY_BYTES_MAX> buffer;
-    const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    const ssize_t got = ::recv(socket_, buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Input::none_yet;
     if (got <= 0) return Input::ended;
     frames_.feed(std::span(buffer).first(static_cast<std::size_t>(got)));
     return Input::some;
 }
 
-void PageConnection::continue_with(Next next) {
-    if (next == Next::go_on) proceed();
-    if (next == Next::close) close();
+template <class Call>
+void PageConnection::post(Call call) {
+    context_.threads->post([self = shared_from_this(), call = std::move(call)] {
+        const std::lock_guard lock(self->mutex_);
+        if (self->open_) call(*self);
+    });
+}
+
+void PageConnection::follow(Next next) {
+    switch (next) {
+        case Next::go_on: return proceed();
+        case Next::later: return post([](PageConnection& self) { self.proceed(); });
+        case Next::read_socket: return context_.threads->watch(socket_, *this, ServiceThreads::Readiness::readable);
+        case Next::write_socket: return context_.threads->watch(socket_, *this, ServiceThreads::Readiness::writable);
+        case Next::waiting: return;
+        case Next::close: return close();
+    }
 }
 
 void PageConnection::proceed() {
-    if (turns_ == nullptr) return answer_frames();
+    if (turns_ == nullptr) return follow(answer_frames());
     if (turns_->begin(shared_from_this())) take_turn();
 }
 
 void PageConnection::resume() {
-    boost::asio::post(strand_, [self = shared_from_this()] { self->take_turn(); });
+    // Also when it is closed: a turn is to be ended.
+    context_.threads->post([self = shared_from_this()] {
+        const std::lock_guard lock(self->mutex_);
+        self->take_turn();
+    });
 }
 
 void PageConnection::take_turn() {
-    answer_frames();
+    const Next next = open_ ? answer_frames() : Next::close;
     cursor_.reset();
     turns_->end();
+    follow(next);
 }
 
-void PageConnection::answer_frames() {
+PageConnection::Next PageConnection::answer_frames() {
     pages_of_turn_ = 0;
-    if (const auto due = std::exchange(due_, std::nullopt); due && socket_.is_open()) {
+    if (const auto due = std::exchange(due_, std::nullopt)) {
         const Next next = get_pages(*due);
-        if (next == Next::waiting) return;
-        if (next == Next::close) return close();
+        if (next != Next::go_on) return next;
     }
-    while (socket_.is_open()) {
-        if (pages_of_turn_ >= kPagesOfTurnMax)
-            return boost::asio::post(strand_, [self = shared_from_this()] { self->proceed(); });
+    while (true) {
+        if (pages_of_turn_ >= kPagesOfTurnMax) return Next::later;
         auto frame = frames_.next();
         if (!frame) {
             context_.metrics.garbage.fetch_add(1, std::memory_order_relaxed);
             spdlog::warn("page service: dropped a connection: {}", frame.error().to_string());
-            return close();
+            return Next::close;
         }
         if (!*frame) {
             // A client with several requests in flight has sent the next meanwhile: to sleep first would cost more than a page.
             const Input input = receive();
             if (input == Input::some) continue;
-            return input == Input::none_yet ? wait_for_input() : close();
+            return input == Input::none_yet ? Next::read_socket : Next::close;
         }
         const bool was_known = turns_ != nullptr;
         const Next next = handle(std::move(**frame));
-        if (next == Next::waiting) return;
-        if (next == Next::close) return close();
-        if (!was_known) return proceed();  // what came with the hello takes a turn
+        if (next != Next::go_on || !was_known) return next;  // what came with the hello takes a turn
     }
 }
 
@@ -176,7 +213,7 @@ PageConnection::Next PageConnection::hello(HelloFrame frame) {
     boost::asio::post(*context_.openers, [self = shared_from_this(), frame = std::move(frame), place = *place] {
         auto branch = self->context_.projects.branch(place.first, place.second);
         self->context_.metrics.opening.fetch_sub(1, std::memory_order_relaxed);
-        boost::asio::post(self->strand_, [self, frame, branch = std::move(branch)] { self->continue_with(self->greet(frame, branch)); });
+        self->post([frame, branch = std::move(branch)](PageConnection& known) { known.follow(known.greet(frame, branch)); });
     });
     return Next::waiting;
 }
@@ -224,32 +261,32 @@ PageConnection::Next PageConnection::read_and_answer(const GetPagesFrame& frame)
 PageConnection::Next PageConnection::wait_for_ingest(const GetPagesFrame& frame) {
     const std::uint64_t wait = ++waits_;
     // Whatever comes first, the call or the timer, ends the wait; the other is then of an earlier wait.
-    ticket_ = branch_->when_readable(frame.lsn, [weak = weak_from_this(), strand = strand_, frame, wait] {
-        boost::asio::post(strand, [weak, frame, wait] {
-            const auto self = weak.lock();
-            if (self != nullptr && self->waits_ == wait) self->ingest_waited(frame, false);
-        });
+    ticket_ = branch_->when_readable(frame.lsn, [weak = weak_from_this(), frame, wait] {
+        const auto self = weak.lock();
+        if (self != nullptr) self->post([frame, wait](PageConnection& waiting) { waiting.ingest_waited(frame, wait, false); });
     });
     if (!ticket_) return branch_->deleted() ? read_and_answer(frame) : get_pages(frame);
     context_.metrics.waiting.fetch_add(1, std::memory_order_relaxed);
     timer_.expires_after(context_.options.ingest_timeout);
-    timer_.async_wait([self = shared_from_this(), frame, wait](const boost::system::error_code&) {
-        if (self->waits_ == wait) self->ingest_waited(frame, true);
+    timer_.async_wait([weak = weak_from_this(), frame, wait](const boost::system::error_code& cancelled) {
+        const auto self = weak.lock();
+        if (!cancelled && self != nullptr)
+            self->post([frame, wait](PageConnection& waiting) { waiting.ingest_waited(frame, wait, true); });
     });
     return Next::waiting;
 }
 
-void PageConnection::ingest_waited(const GetPagesFrame& frame, bool timed_out) {
+void PageConnection::ingest_waited(const GetPagesFrame& frame, std::uint64_t wait, bool timed_out) {
+    if (wait != waits_) return;
     ++waits_;
     context_.metrics.waiting.fetch_sub(1, std::memory_order_relaxed);
     if (ticket_) Branch::cancel(*std::exchange(ticket_, std::nullopt));
     timer_.cancel();
-    if (!socket_.is_open()) return;
     if (!timed_out || branch_->readable_at(frame.lsn)) {
         due_ = frame;
         return proceed();
     }
-    continue_with(
+    follow(
         answer_error(frame.request_id, Error{ErrorCode::timeout,
                                              "branch \"" + branch_->row().id.str() + "\" has been ingested up to " +
                                                  branch_->ingest_lsn().to_string() + " only, not up to " + frame.lsn.to_string(),
@@ -270,7 +307,7 @@ PageConnection::Next PageConnection::answer(std::string_view prefix, std::span<c
     message.msg_iovlen = parts.size();
     ssize_t sent = 0;
     do {
-        sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = ::sendmsg(socket_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0 && errno != EAGAIN) return Next::close;
     auto done = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
@@ -283,22 +320,16 @@ PageConnection::Next PageConnection::answer(std::string_view prefix, std::span<c
     const auto* rest = reinterpret_cast<const char*>(pages.data());
     unsent_.insert(unsent_.end(), rest + done, rest + pages.size());
     unsent_begin_ = 0;
-    continue_sending();
-    return Next::waiting;
+    return Next::write_socket;
 }
 
-void PageConnection::continue_sending() {
-    socket_.async_wait(descriptor_base::wait_write, [self = shared_from_this()](const boost::system::error_code& failed) {
-        if (failed) return;
-        auto& unsent = self->unsent_;
-        const ssize_t sent = ::send(self->socket_.native_handle(), unsent.data() + self->unsent_begin_,
-                                    unsent.size() - self->unsent_begin_, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR) return self->close();
-        self->unsent_begin_ += static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
-        if (self->unsent_begin_ < unsent.size()) return self->continue_sending();
-        std::vector<char>().swap(unsent);
-        self->proceed();
-    });
+PageConnection::Next PageConnection::send_rest() {
+    const ssize_t sent = ::send(socket_, unsent_.data() + unsent_begin_, unsent_.size() - unsent_begin_, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return Next::close;
+    unsent_begin_ += static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+    if (unsent_begin_ < unsent_.size()) return Next::write_socket;
+    std::vector<char>().swap(unsent_);
+    return Next::go_on;
 }
 
 }  // namespace bough::pageserver

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 
@@ -14,8 +15,21 @@
 #include "pageserver/page_service/branch_turns.hpp"
 #include "pageserver/page_service/frames.hpp"
 #include "pageserver/page_service/page_service.hpp"
+#include "pageserver/page_service/service_threads.hpp"
 
 namespace bough::pageserver {
+
+// Keeps connections until they close. Thread-safe.
+class OpenConnections {
+public:
+    void add(std::shared_ptr<PageConnection> connection);
+    void remove(PageConnection& connection);
+    void clear();
+
+private:
+    std::mutex mutex_;
+    std::unordered_map<PageConnection*, std::shared_ptr<PageConnection>> open_;  // under mutex_
+};
 
 // What all connections of a service share; outlives them.
 struct PageServiceContext {
@@ -26,50 +40,59 @@ struct PageServiceContext {
     TurnsOfBranches turns;
     // Opens projects, which reads files: connections wait for that, threads that serve others do not. Its threads end before the service's.
     std::optional<boost::asio::thread_pool> openers;
+    std::unique_ptr<ServiceThreads> threads;
+    OpenConnections connections;
 };
 
-// Everything runs on its executor, a strand, where at most one wait is under way (besides the timer). Kept alive by what it
-// waits for; gone when it waits for nothing.
-class PageConnection : public std::enable_shared_from_this<PageConnection> {
+// One call at a time, on the service's threads: its mutex is held throughout. Between calls it waits for one thing: its socket, a turn, its
+// project, or ingest (and the timer); what that is calls next, and nothing else does. So only who is called closes it.
+class PageConnection final : public std::enable_shared_from_this<PageConnection>, private ServiceThreads::Socket {
 public:
-    // Takes the connected, non-blocking socket over.
-    PageConnection(PageServiceContext& context, const boost::asio::any_io_executor& strand, int socket, bool ask_token);
+    // Takes the connected, non-blocking socket over. The timer is run by `timers`.
+    PageConnection(PageServiceContext& context, boost::asio::io_context& timers, int socket, bool ask_token);
     ~PageConnection();
     void start();
     // Its turn has begun, see BranchTurns. From any thread.
     void resume();
 
 private:
+    // What there is to be done, or waited for.
     enum class Next {
-        go_on,    // with the next frame
-        waiting,  // something will call proceed() later
+        go_on,        // with the frames that are there
+        later,        // the same, when others have had their turn
+        read_socket,  // when there is something
+        write_socket,
+        waiting,      // for something that calls
         close,
     };
 
-    void wait_for_input();
-    void on_input();
+    void on_ready() override;
     enum class Input { some, none_yet, ended };
     Input receive();
-    // Answers the frames that are there, when it is its turn, then waits for more. Long work is divided into turns.
+    // `call` with the mutex, on one of the service's threads.
+    template <class Call>
+    void post(Call call);
+    void follow(Next next);
+    // Answers the frames that are there, when it is its turn. Long work is divided into turns.
     void proceed();
     void take_turn();
-    void answer_frames();
+    Next answer_frames();
     Next handle(RequestFrame frame);
     Next hello(HelloFrame frame);
     Next greet(const HelloFrame& frame, const Result<std::shared_ptr<Branch>>& branch);
     Next get_pages(const GetPagesFrame& frame);
     Next read_and_answer(const GetPagesFrame& frame);
     Next wait_for_ingest(const GetPagesFrame& frame);
-    void ingest_waited(const GetPagesFrame& frame, bool timed_out);
+    void ingest_waited(const GetPagesFrame& frame, std::uint64_t wait, bool timed_out);
     Next answer(std::string_view prefix, std::span<const std::byte> pages);
     Next answer_error(std::uint64_t request_id, const Error& error);
-    void continue_sending();
-    void continue_with(Next next);
+    Next send_rest();
     void close();
 
     PageServiceContext& context_;
-    boost::asio::any_io_executor strand_;
-    boost::asio::posix::stream_descriptor socket_;
+    std::mutex mutex_;
+    const int socket_;
+    bool open_ = true;                 // under mutex_, as the rest
     boost::asio::steady_timer timer_;  // for the hello, later for waiting requests
     const bool ask_token_;
     FrameReader frames_;

@@ -11,7 +11,7 @@
 #include <spdlog/spdlog.h>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/strand.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 
 #include "pageserver/page_service/connection.hpp"
 
@@ -65,9 +65,9 @@ private:
             const int on = 1;
             (void)::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         }
-        const auto strand = asio::make_strand(io_);
-        const auto connection = std::make_shared<PageConnection>(context_, strand, client, tcp_);
-        asio::post(strand, [connection] { connection->start(); });
+        const auto connection = std::make_shared<PageConnection>(context_, io_, client, tcp_);
+        context_.connections.add(connection);
+        connection->start();
     }
 
     asio::io_context& io_;
@@ -87,13 +87,15 @@ struct PageService::Impl {
                   reader,
                   metrics,
                   {static_cast<unsigned>(std::max<std::size_t>(options.threads, 2) - 1), metrics.turns_waiting},
-                  std::optional<asio::thread_pool>(std::in_place, kOpeners)} {}
+                  std::optional<asio::thread_pool>(std::in_place, kOpeners),
+                  nullptr,
+                  {}} {}
 
     PageServiceOptions options;
     PageServiceMetrics metrics;
     PageServiceContext context;
-    asio::io_context io;
-    std::vector<std::thread> threads;
+    asio::io_context io;  // accepts, and runs timers
+    std::thread io_thread;
 };
 
 PageService::PageService(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -112,18 +114,22 @@ Result<std::unique_ptr<PageService>> PageService::start(PageServiceOptions optio
         BOUGH_ASSIGN(const int socket, net::listen(address));
         std::make_shared<Listener>(impl->io, impl->context, socket, !address.is_unix())->wait();
     }
-    for (std::size_t i = 0; i < impl->options.threads; ++i) impl->threads.emplace_back([raw = impl.get()] { raw->io.run(); });
+    BOUGH_ASSIGN(impl->context.threads, ServiceThreads::start(impl->options.threads));
+    impl->io_thread = std::thread([raw = impl.get()] { raw->io.run(); });
     return std::unique_ptr<PageService>(new PageService(std::move(impl)));
 }
 
 PageService::~PageService() {
     impl_->io.stop();
-    for (std::thread& thread : impl_->threads) thread.join();
-    // Those that wait for a project go with it, while what they wait on still is.
-    impl_->context.openers->stop();
-    impl_->context.openers->join();
-    impl_->context.openers.reset();
-    impl_->context.turns.clear();
+    impl_->io_thread.join();
+    PageServiceContext& context = impl_->context;
+    context.openers->stop();
+    context.openers->join();
+    context.threads->stop();
+    // Those that wait for a project or a turn go with it, while what they wait on still is.
+    context.openers.reset();
+    context.turns.clear();
+    context.connections.clear();
 }
 
 const PageServiceMetrics& PageService::metrics() const { return impl_->metrics; }

@@ -276,6 +276,93 @@ TEST_F(PageServiceTest, clients_that_ask_again_at_once_are_all_answered) {
     while (service_->metrics().connections > 0) std::this_thread::sleep_for(1ms);
 }
 
+// Each life of a client is one of these, and the next begins when it ends.
+class Lives {
+public:
+    Lives(const net::Address& address, const std::atomic<std::uint64_t>& newest, unsigned seed)
+        : address_(address), newest_(newest), random_(seed) {}
+
+    unsigned wrong() const { return wrong_; }
+
+    void live() {
+        PageClient client(address_);
+        const std::string hello = hello_frame("p", "b0");
+        switch (random_() % 7) {
+            case 0: return says_nothing(client);
+            case 1: return client.send(hello.substr(0, 1 + random_() % (hello.size() - 1)));  // and leaves
+            default: break;
+        }
+        if (!client.hello("p", "b0")) {
+            ++wrong_;
+            return;
+        }
+        switch (random_() % 5) {
+            case 0: return ask(client, 0, true);
+            case 1: return ask(client, 64 * (random_() % 3), true);
+            case 2: return ask(client, 64 * (random_() % 3), false);  // and leaves
+            case 3: return ask_much(client, 1 + random_() % 40);
+            default: return client.send(std::string(40, 'x'));
+        }
+    }
+
+private:
+    void says_nothing(PageClient& client) {
+        if (client.receive().has_value()) ++wrong_;  // it is dropped
+    }
+    void ask(PageClient& client, std::uint64_t ahead, bool waits) {
+        client.send(get_pages_frame(1, Lsn{newest_ + ahead}, true, 1, {kFork, 0}));
+        if (!waits) return;
+        const auto answer = client.receive();
+        if (!answer || (answer->type != BOUGH_FRAME_PAGES && ahead == 0)) ++wrong_;
+    }
+    // More than fits into a socket, of which so many are read.
+    void ask_much(PageClient& client, unsigned read) {
+        std::string requests;
+        for (unsigned i = 0; i < 40; ++i) requests += get_pages_frame(i, Lsn{newest_.load()}, true, 32, {kFork, 0});
+        client.send(requests);
+        for (unsigned i = 0; i < read; ++i) {
+            const auto answer = client.receive();
+            if (!answer || answer->type != BOUGH_FRAME_PAGES || parse_pages(*answer).request_id != i) ++wrong_;
+        }
+    }
+
+    const net::Address& address_;
+    const std::atomic<std::uint64_t>& newest_;
+    std::mt19937 random_;
+    unsigned wrong_ = 0;
+};
+
+TEST_F(PageServiceTest, clients_that_come_and_go_in_any_state_are_served_and_leave_nothing_behind) {
+    PageServiceOptions options;
+    options.hello_timeout = 30ms;
+    options.ingest_timeout = 5ms;
+    start(options);
+    std::atomic<std::uint64_t> newest = write(0, std::byte{'a'}).value;
+    std::atomic<unsigned> wrong = 0;
+    {
+        std::vector<std::jthread> clients;
+        for (unsigned number = 0; number < 8; ++number)
+            clients.emplace_back([&, number] {
+                Lives lives(address_, newest, number);
+                for (unsigned i = 0; i < 150; ++i) lives.live();
+                wrong += lives.wrong();
+            });
+        std::jthread writing([&](const std::stop_token& ends) {
+            while (!ends.stop_requested()) {
+                newest = write(0, std::byte{'b'}).value;
+                std::this_thread::sleep_for(3ms);
+            }
+        });
+        for (std::jthread& client : clients) client.join();
+    }
+    EXPECT_EQ(wrong, 0u);
+    const PageServiceMetrics& metrics = service_->metrics();
+    while (metrics.connections > 0) std::this_thread::sleep_for(1ms);
+    EXPECT_EQ(metrics.waiting, 0u);
+    EXPECT_EQ(metrics.turns_waiting, 0u);
+    EXPECT_EQ(metrics.opening, 0u);
+}
+
 // A project that takes its time to come; meanwhile clients say hello to it.
 class SlowProject {
 public:
