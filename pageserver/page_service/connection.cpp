@@ -75,7 +75,7 @@ void PageConnection::start() {
     timer_.expires_after(context_.options.hello_timeout);
     timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& cancelled) {
         const auto self = weak.lock();
-        if (cancelled || self == nullptr) return;
+        if (cancelled || self == nullptr || self->said_hello_) return;  // who has said it may hold the mutex for long
         const std::lock_guard its_lock(self->mutex_);
         if (self->said_hello_ || !self->open_) return;
         spdlog::warn("page service: dropped a connection that said nothing");
@@ -263,21 +263,28 @@ PageConnection::Next PageConnection::wait_for_ingest(const GetPagesFrame& frame)
     // Whatever comes first, the call or the timer, ends the wait; the other is then of an earlier wait.
     ticket_ = branch_->when_readable(frame.lsn, [weak = weak_from_this(), frame, wait] {
         const auto self = weak.lock();
-        if (self != nullptr) self->post([frame, wait](PageConnection& waiting) { waiting.ingest_waited(frame, wait, false); });
+        if (self != nullptr) self->post_ingest_waited(frame, wait, false);
     });
     if (!ticket_) return branch_->deleted() ? read_and_answer(frame) : get_pages(frame);
     context_.metrics.waiting.fetch_add(1, std::memory_order_relaxed);
     timer_.expires_after(context_.options.ingest_timeout);
     timer_.async_wait([weak = weak_from_this(), frame, wait](const boost::system::error_code& cancelled) {
         const auto self = weak.lock();
-        if (!cancelled && self != nullptr)
-            self->post([frame, wait](PageConnection& waiting) { waiting.ingest_waited(frame, wait, true); });
+        if (!cancelled && self != nullptr) self->post_ingest_waited(frame, wait, true);
     });
     return Next::waiting;
 }
 
-void PageConnection::ingest_waited(const GetPagesFrame& frame, std::uint64_t wait, bool timed_out) {
-    if (wait != waits_) return;
+void PageConnection::post_ingest_waited(const GetPagesFrame& frame, std::uint64_t wait, bool timed_out) {
+    context_.threads->post([self = shared_from_this(), frame, wait, timed_out] {
+        // Too late to be looked at: the connection may be in the middle of a turn.
+        if (self->waits_ != wait) return;
+        const std::lock_guard lock(self->mutex_);
+        if (self->waits_ == wait && self->open_) self->ingest_waited(frame, timed_out);
+    });
+}
+
+void PageConnection::ingest_waited(const GetPagesFrame& frame, bool timed_out) {
     ++waits_;
     context_.metrics.waiting.fetch_sub(1, std::memory_order_relaxed);
     if (ticket_) Branch::cancel(*std::exchange(ticket_, std::nullopt));

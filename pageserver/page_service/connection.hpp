@@ -1,6 +1,7 @@
 // Private to this folder: one client of the page service.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -83,7 +84,8 @@ private:
     Next get_pages(const GetPagesFrame& frame);
     Next read_and_answer(const GetPagesFrame& frame);
     Next wait_for_ingest(const GetPagesFrame& frame);
-    void ingest_waited(const GetPagesFrame& frame, std::uint64_t wait, bool timed_out);
+    void post_ingest_waited(const GetPagesFrame& frame, std::uint64_t wait, bool timed_out);
+    void ingest_waited(const GetPagesFrame& frame, bool timed_out);
     Next answer(std::string_view prefix, std::span<const std::byte> pages);
     Next answer_error(std::uint64_t request_id, const Error& error);
     Next send_rest();
@@ -96,7 +98,7 @@ private:
     boost::asio::steady_timer timer_;  // for the hello, later for waiting requests
     const bool ask_token_;
     FrameReader frames_;
-    bool said_hello_ = false;
+    std::atomic<bool> said_hello_ = false;
     std::shared_ptr<Branch> branch_;      // since the hello
     std::shared_ptr<BranchTurns> turns_;  // of the branch
     std::uint64_t branch_tag_ = 0;
@@ -106,7 +108,7 @@ private:
     std::size_t unsent_begin_ = 0;
     std::optional<Branch::Ticket> ticket_;
     std::optional<GetPagesFrame> due_;  // has waited for ingest, and is to be answered before all others
-    std::uint64_t waits_ = 0;           // counts waits for ingest, so that a late call is known for one
+    std::atomic<std::uint64_t> waits_ = 0;  // counts waits for ingest, so that a late call is known for one
 };
 
 }  // namespace bough::pageserver

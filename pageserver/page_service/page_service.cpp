@@ -12,6 +12,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 
 #include "pageserver/page_service/connection.hpp"
 
@@ -21,6 +22,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::size_t kOpeners = 4;
+constexpr unsigned kAcceptedAtOnce = 64;
 
 // Accepts on one listening socket.
 class Listener : public std::enable_shared_from_this<Listener> {
@@ -37,7 +39,7 @@ public:
 
 private:
     void accept_all() {
-        while (true) {
+        for (unsigned accepted = 0; accepted < kAcceptedAtOnce; ++accepted) {
             const int client = ::accept4(socket_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
             if (client >= 0) {
                 take(client);
@@ -53,6 +55,7 @@ private:
             });
             return;
         }
+        asio::post(io_, [self = shared_from_this()] { self->accept_all(); });  // timers are due, too
     }
 
     void take(int client) {
@@ -91,10 +94,10 @@ struct PageService::Impl {
                   nullptr,
                   {}} {}
 
+    asio::io_context io;  // accepts, and runs timers; outlives the connections, which have some
     PageServiceOptions options;
     PageServiceMetrics metrics;
     PageServiceContext context;
-    asio::io_context io;  // accepts, and runs timers
     std::thread io_thread;
 };
 

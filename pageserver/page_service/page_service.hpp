@@ -45,7 +45,7 @@ class PageService {
 public:
     // failed_precondition: address taken, or TCP that is not loopback or lacks a token.
     static Result<std::unique_ptr<PageService>> start(PageServiceOptions options, Projects& projects, PageReader& reader);
-    // Before it, whoever ingests must have ended.
+    // Before it, whoever ingests or deletes branches must have ended.
     ~PageService();
     PageService(const PageService&) = delete;
     PageService& operator=(const PageService&) = delete;

@@ -43,19 +43,25 @@ public:
     Result<void> watch_first(int descriptor, Socket& socket);  // readable
     void watch(int descriptor, Socket& socket, Readiness readiness);
 
-    // Done by one of the threads, in order of calls.
+    // Done by one of the threads, in order of calls. A thread that has served a socket takes a job next, if there is one: in the epoll set all of
+    // them together have one place among the sockets.
     void post(std::function<void()> job);
 
 private:
     ServiceThreads() = default;
+    Result<void> make_set();
     void run();
-    void run_job();
+    void watch_jobs(int operation) const;
+    // Takes one job, if there is one.
+    std::function<void()> next_job();
 
     int epoll_ = -1;
-    int jobs_waiting_ = -1;  // a semaphore that is in the epoll set
+    // Both in the epoll set: a semaphore of jobs, which wakes one thread each, and what wakes all of them for good.
+    int jobs_waiting_ = -1;
+    int stop_ = -1;
     std::mutex mutex_;
     std::deque<std::function<void()>> jobs_;  // under mutex_
-    std::atomic<bool> stopping_ = false;
+    std::atomic<std::size_t> job_count_ = 0;  // of jobs_, for a look without it
     std::vector<std::thread> threads_;
 };
 

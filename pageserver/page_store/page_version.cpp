@@ -1,9 +1,11 @@
 #include "pageserver/page_store/page_version.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "bough/check.hpp"
+#include "pageserver/page_store/image_columns.hpp"
 #include "pageserver/page_store/little_endian.hpp"
 #include "pg/wal_format.hpp"
 
@@ -11,9 +13,10 @@ namespace bough::pageserver {
 namespace {
 
 // Beside PageStep::Type in the first byte of a value. A record is stored with what is kept of its header; what is no whole record, as
-// Type::record, as it is.
+// Type::record, as it is. Columns are another form of Type::image.
 constexpr std::uint8_t kSeveral = 5;
 constexpr std::uint8_t kRecord = 6;
+constexpr std::uint8_t kImageColumns = 7;
 
 // Where Postgres's page header says that nothing is stored, if the bytes there are zero.
 struct Hole {
@@ -69,6 +72,12 @@ Result<PageStep> decode_step(std::string_view value, Lsn lsn) {
                 return corrupt_version("image of a wrong size");
             break;
         }
+        case kImageColumns:
+            step.type = PageStep::Type::image;
+            step.has_columns = true;
+            step.bytes = reader.take_rest();
+            if (!are_image_columns(step.bytes)) return corrupt_version("columns of no page");
+            break;
         case kRecord:
         case static_cast<std::uint8_t>(PageStep::Type::record): {
             step.type = PageStep::Type::record;
@@ -105,6 +114,7 @@ void PageStep::write_page(pg::Page out) const {
         std::ranges::fill(out, std::byte{0});
         return;
     }
+    if (has_columns) return write_image_columns(bytes, out);
     std::memcpy(out.data(), bytes.data(), hole_begin);
     std::memset(out.data() + hole_begin, 0, hole_bytes);
     std::memcpy(out.data() + hole_begin + hole_bytes, bytes.data() + hole_begin, bytes.size() - hole_begin);
@@ -171,6 +181,18 @@ std::string encode_image(pg::ConstPage page) {
     return value;
 }
 
+std::string encode_kept_image(pg::ConstPage page) {
+    std::string value;
+    append_le(value, kImageColumns);
+    std::array<std::byte, pg::kPageBytes> again;
+    // It stands for all older versions, which go then: that it comes back is worth looking at.
+    if (append_image_columns(value, page)) {
+        write_image_columns(std::string_view(value).substr(1), again);
+        if (std::ranges::equal(again, page)) return value;
+    }
+    return encode_image(page);
+}
+
 std::string encode_record(pg::PageBase base, Lsn record_start, Lsn record_end, std::span<const std::byte> record_bytes) {
     std::string value;
     append_record(value, base, record_start, record_end, record_bytes);
@@ -202,7 +224,8 @@ bool is_base_version(std::string_view value) {
     ValueReader reader(value);
     switch (reader.take<std::uint8_t>()) {
         case static_cast<std::uint8_t>(PageStep::Type::zero):
-        case static_cast<std::uint8_t>(PageStep::Type::image): return true;
+        case static_cast<std::uint8_t>(PageStep::Type::image):
+        case kImageColumns: return true;
         case kRecord:
         case static_cast<std::uint8_t>(PageStep::Type::record):
         case static_cast<std::uint8_t>(PageStep::Type::edits): {
@@ -220,7 +243,9 @@ bool is_base_version(std::string_view value) {
 }
 
 bool is_image_version(std::string_view value) {
-    return !value.empty() && static_cast<std::uint8_t>(value[0]) == static_cast<std::uint8_t>(PageStep::Type::image);
+    if (value.empty()) return false;
+    const auto type = static_cast<std::uint8_t>(value[0]);
+    return type == static_cast<std::uint8_t>(PageStep::Type::image) || type == kImageColumns;
 }
 
 Result<void> decode_page_version(std::string_view value, Lsn lsn, std::vector<PageStep>& steps) {

@@ -34,9 +34,10 @@ struct PageStep {
     Lsn record_start;                        // of record
     Lsn lsn;                                 // the version's: the end of the record that made it
     std::optional<RecordHeader> header;      // of record; none: `bytes` have it
-    std::string_view bytes;                  // record: what follows its header; edits: the edits; image: without its hole
+    std::string_view bytes;                  // record: what follows its header; edits: the edits; image: without its hole, or its columns
     std::uint16_t hole_begin = 0;            // of image
     std::uint16_t hole_bytes = 0;
+    bool has_columns = false;  // of image: image_columns.hpp, no hole
 
     // Nothing older matters for the page's content.
     bool is_base() const { return base == pg::PageBase::zero; }
@@ -56,6 +57,8 @@ void append_record(std::string& out, pg::PageBase base, Lsn record_start, Lsn re
 void append_edits(std::string& out, pg::PageBase base, std::string_view edits);
 std::string encode_zero_page();
 std::string encode_image(pg::ConstPage page);
+// An image that compresses better and takes somewhat longer to read: of pages that are kept rather than asked for.
+std::string encode_kept_image(pg::ConstPage page);
 std::string encode_record(pg::PageBase base, Lsn record_start, Lsn record_end, std::span<const std::byte> record_bytes);
 std::string encode_edits(pg::PageBase base, std::string_view edits);
 // What one record did to a page in two steps, `later` after `earlier`.

@@ -33,6 +33,13 @@ Bytes page_with_header(std::uint16_t lower, std::uint16_t upper, std::byte fill,
     return page;
 }
 
+Bytes heap_page() {
+    Bytes page = page_with_header(24, 8192 - 64, std::byte{7}, true);
+    const std::uint16_t special = 8192;
+    std::memcpy(page.data() + 16, &special, 2);
+    return page;
+}
+
 TEST(PageVersion, image_comes_back_byte_for_byte_whatever_its_header_says) {
     for (const std::uint16_t lower : {0, 10, 24, 100, 8000, 8192, 65535})
         for (const std::uint16_t upper : {0, 24, 100, 4000, 8192, 8193, 65535})
@@ -52,6 +59,19 @@ TEST(PageVersion, zero_page_is_one_byte) {
     const Bytes page(pg::kPageBytes);
     EXPECT_EQ(encode_image(page_of(page)).size(), 1u);
     EXPECT_EQ(decoded_image(encode_image(page_of(page))), page);
+}
+
+TEST(PageVersion, kept_images_come_back_byte_for_byte_whatever_the_page_is) {
+    const Bytes heap = heap_page();
+    for (const Bytes& page : {heap, Bytes(pg::kPageBytes), page_with_header(100, 8000, std::byte{7}, true)}) {
+        const std::string value = encode_kept_image(page_of(page));
+        EXPECT_EQ(decoded_image(value), page);
+        EXPECT_TRUE(is_base_version(value));
+    }
+    const std::string columns = encode_kept_image(page_of(heap));
+    EXPECT_NE(columns, encode_image(page_of(heap)));
+    EXPECT_TRUE(is_image_version(columns));
+    EXPECT_LT(columns.size(), 100u);
 }
 
 TEST(PageVersion, steps_of_one_record_come_newest_first) {
@@ -118,6 +138,7 @@ TEST(PageVersion, any_bytes_are_decoded_or_refused) {
     const std::vector<std::string> good = {
         encode_zero_page(),
         encode_image(page_of(page_with_header(100, 8000, std::byte{7}, true))),
+        encode_kept_image(page_of(heap_page())),
         encode_record(pg::PageBase::zero, Lsn{40}, Lsn{100}, std::as_bytes(std::span(record))),
         encode_record(pg::PageBase::previous, Lsn{40}, Lsn{100}, std::as_bytes(std::span(whole))),
         encode_edits(pg::PageBase::previous, "edits"),

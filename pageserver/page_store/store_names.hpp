@@ -9,8 +9,8 @@ namespace bough::pageserver {
 inline constexpr const char* kMetadataFamily = "metadata";
 // Among the metadata rows.
 inline constexpr const char* kFormatRow = "format";
-inline constexpr const char* kFormatVersion = "3";
-// Of those that are read, but not written: 2 has no records of type 6.
-constexpr bool is_known_format(std::string_view version) { return version == kFormatVersion || version == "2"; }
+inline constexpr const char* kFormatVersion = "4";
+// Of those that are read, but not written: 3 has no images of type 7, 2 no records of type 6 either.
+constexpr bool is_known_format(std::string_view version) { return version == kFormatVersion || version == "3" || version == "2"; }
 
 }  // namespace bough::pageserver

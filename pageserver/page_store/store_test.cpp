@@ -107,25 +107,28 @@ TEST_F(StoreTest, metadata_changes_together_and_lasts) {
     EXPECT_EQ(*store->metadata_with_prefix("branch/"), expected);
 }
 
-TEST_F(StoreTest, takes_over_a_store_of_the_format_before) {
-    {
-        const auto store = *Store::create(path(), resources_);
-        ASSERT_TRUE(store->change_metadata({{"format", "2"}}).has_value());
+TEST_F(StoreTest, takes_over_stores_of_the_formats_before) {
+    for (const char* format : {"2", "3"}) {
+        const auto store_path = directory_.path() / format;
+        {
+            const auto store = *Store::create(store_path, resources_);
+            ASSERT_TRUE(store->change_metadata({{"format", format}}).has_value());
+        }
+        const auto opened = Store::open(store_path, resources_);
+        ASSERT_TRUE(opened.has_value()) << opened.error().message;
+        EXPECT_EQ(**(*opened)->metadata("format"), "4");
     }
-    const auto opened = Store::open(path(), resources_);
-    ASSERT_TRUE(opened.has_value()) << opened.error().message;
-    EXPECT_EQ(**(*opened)->metadata("format"), "3");
 }
 
 TEST_F(StoreTest, refuses_another_format_and_what_is_no_store) {
     {
         const auto store = *Store::create(path(), resources_);
-        ASSERT_TRUE(store->change_metadata({{"format", "4"}}).has_value());
+        ASSERT_TRUE(store->change_metadata({{"format", "5"}}).has_value());
     }
     const auto opened = Store::open(path(), resources_);
     ASSERT_FALSE(opened.has_value());
     EXPECT_EQ(opened.error().code, ErrorCode::unsupported);
-    EXPECT_NE(opened.error().message.find("format 4"), std::string::npos);
+    EXPECT_NE(opened.error().message.find("format 5"), std::string::npos);
     EXPECT_FALSE(Store::open(directory_.path() / "nothing", resources_).has_value());
     EXPECT_FALSE(Store::create(path(), resources_).has_value()) << "a store is never made over another";
 }

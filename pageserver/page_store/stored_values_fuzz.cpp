@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/crc32c.hpp"
+#include "pageserver/page_store/image_columns.hpp"
 #include "pageserver/page_store/page_run.hpp"
 #include "pageserver/page_store/page_version.hpp"
 #include "pageserver/page_store/rows.hpp"
@@ -29,6 +30,14 @@ void decode_page(std::string_view bytes) {
         memory.resize(step.size());
         if (step.copied_to(memory.data()).bytes != memory) std::abort();
     }
+}
+
+void decode_columns(std::string_view bytes) {
+    if (!are_image_columns(bytes)) return;
+    std::array<std::byte, pg::kPageBytes> page;
+    write_image_columns(bytes, page);
+    std::string again;
+    if (!append_image_columns(again, page) || again != bytes) std::abort();
 }
 
 void decode_row(std::string_view bytes) {
@@ -78,6 +87,7 @@ void decode_key(std::string_view bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);
     bough::pageserver::decode_page(bytes);
+    bough::pageserver::decode_columns(bytes);
     bough::pageserver::decode_row(bytes);
     bough::pageserver::decode_run(bytes);
     bough::pageserver::decode_key(bytes);

@@ -252,7 +252,7 @@ Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::spa
         dearest = std::max(dearest, chain.used_redo ? Source::redo : Source::edits);
         (chain.used_redo ? metrics_.pages_from_redo : metrics_.pages_from_edits).fetch_add(1, std::memory_order_relaxed);
         if (chain.length <= kChainStepsMax) continue;
-        if (const auto written = write_back(branch, chain, page_at(out, chain.index)); !written)
+        if (const auto written = write_back(branch, chain, encode_image(page_at(out, chain.index))); !written)
             spdlog::warn("{}", written.error().to_string());
     }
     return dearest;
@@ -275,10 +275,10 @@ Result<std::optional<std::uint32_t>> PageReader::fork_length(const Branch& branc
     return length;
 }
 
-Result<bool> PageReader::write_back(const Branch& branch, const Chain& chain, pg::ConstPage page) {
+Result<bool> PageReader::write_back(const Branch& branch, const Chain& chain, const std::string& image) {
     // The image says what the versions up to this one amount to, so it may take this one's place; those below stay for reads
     // at earlier positions.
-    const auto written = branch.store().replace_by_image(chain.newest_branch, chain.object, chain.newest_lsn, encode_image(page));
+    const auto written = branch.store().replace_by_image(chain.newest_branch, chain.object, chain.newest_lsn, image);
     if (!written) return written.error().within(describe(branch, chain.object) + ": could not store an image");
     if (*written) metrics_.images_written_back.fetch_add(1, std::memory_order_relaxed);
     return *written;
@@ -367,7 +367,8 @@ Result<std::size_t> PageReader::store_images(const Branch& branch, std::span<con
     std::size_t stored = 0;
     for (const Chain& chain : chains) {
         if (fills_caches) keep(branch, chain, page_at(out, chain.index));
-        BOUGH_ASSIGN(const bool written, write_back(branch, chain, page_at(out, chain.index)));
+        const pg::Page page = page_at(out, chain.index);
+        BOUGH_ASSIGN(const bool written, write_back(branch, chain, fills_caches ? encode_image(page) : encode_kept_image(page)));
         stored += written ? 1 : 0;
     }
     return stored;

@@ -90,7 +90,7 @@ private:
     Result<std::size_t> store_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, std::size_t steps_max,
                                      bool fills_caches);
     // False: the version is in no place where another can take it just now.
-    Result<bool> write_back(const Branch& branch, const Chain& chain, pg::ConstPage page);
+    Result<bool> write_back(const Branch& branch, const Chain& chain, const std::string& image);
 
     PageRedo& redo_;
     PageReaderMetrics& metrics_;
