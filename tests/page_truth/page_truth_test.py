@@ -69,6 +69,11 @@ def test_every_page_equals_stock_replay(worked, scratch, branch):
     assert total.total() > 5000
 
 
+def images_at_cutoffs(system):
+    metrics = system.admin("pageserver").bytes("/metrics").decode()
+    return int(next(line.split()[-1] for line in metrics.splitlines() if line.startswith("bough_pageserver_gc_images_total ")))
+
+
 def test_a_wrong_page_would_be_found(worked, scratch):
     """The comparison itself: one changed byte in one page is a difference."""
     from page_truth.pages import Comparison, Masker, find_library
@@ -102,3 +107,23 @@ def test_a_wrong_page_would_be_found(worked, scratch):
                 planted.page(tag, page, bytes(changed), masker)
                 assert planted.differences, (tag, kind, place)
     assert len(seen) >= 8, seen
+
+
+def test_every_page_equals_stock_replay_when_its_history_is_gone(worked, scratch):
+    """Last, since it leaves none: images stand for the changes that are given up, and reads at the end are made of them."""
+    truths = {}
+    try:
+        for branch in ("main", "kid"):
+            truths[branch] = Truth(worked, branch, scratch.make(f"gone-{branch}"))
+            worked.cli("snapshot", "create", f"end-of-{branch}", "--branch", branch, "--at", truths[branch].end)
+        worked.cli("project", "update", "--restore-window", "0s")
+        worked.admin("pageserver").request("POST", f"/v1/projects/{worked.project_id()}/gc")
+        assert images_at_cutoffs(worked) > 300
+        for truth in truths.values():
+            refused = worked.refused("snapshot", "create", "earlier", "--branch", truth.branch, "--at", truth.begin)
+            assert "restore window" in refused, refused
+            total = truth.run(positions=0)
+            assert total.total() > 1000
+    finally:
+        for truth in truths.values():
+            truth.stop()

@@ -15,6 +15,12 @@ def settings_of(connection):
     return {name: connection.execute(f"show {name}").fetchone()[0] for name in SHARED_SETTINGS}
 
 
+def mark(superuser):
+    """A position for comparisons: something comes after it, so that it is the start of a record."""
+    superuser.execute("select pg_logical_emit_message(true, 'page truth', 'the end')")
+    return superuser.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0]
+
+
 def log_directory(system, branch):
     """The directory of one safekeeper that holds the branch's segments."""
     identifier = system.branch_id(branch)
@@ -38,9 +44,7 @@ class Truth:
         self.begin = described["lsn"]
         with system.connect(branch, superuser=True) as superuser:
             settings = settings_of(superuser)
-            # Something after the last position, so that it is the start of a record.
-            superuser.execute("select pg_logical_emit_message(true, 'page truth', 'the end')")
-            self.end = superuser.execute("select pg_current_wal_flush_lsn()::text").fetchone()[0]
+            self.end = mark(superuser)
         system.wait_ingested(branch, self.end)
         self.log = log_directory(system, branch)
         wait.until(lambda: log_contains(self.log, self.end), 30, "the log on the safekeeper")
@@ -58,8 +62,12 @@ class Truth:
         begin, end = lsn_value(self.begin), lsn_value(self.end)
         stops = self.replay.record_starts(begin, end, positions)
         assert len(stops) == positions, f"only {len(stops)} distinct records on the way"
+        return self.compare(stops, report)
+
+    def compare(self, stops, report=print):
+        """The same at the places given, in ascending order, each the start of a record, and at the end."""
         total, problems = Comparison(), []
-        for stop in [*stops, end]:
+        for stop in [*stops, lsn_value(self.end)]:
             self.replay.advance(stop)
             one, found = compare_branch(self.system, self.branch, stop, self.replay.data_dir, self.masker)
             report(f"at {lsn_text(stop)}: {one.total()} pages compared, {len(one.differences)} differ", flush=True)
