@@ -34,6 +34,7 @@ struct Options {
     std::size_t block_cache_mb = 256;
     std::size_t open_layers_mb = 512;
     std::size_t layer_kb = 64 << 10;
+    std::size_t chain_steps = PageReader::kChainStepsMax;
     std::size_t page_cache_mb = 128;
     unsigned gc_interval_s = 60;
     unsigned close_after_s = 600;
@@ -119,7 +120,7 @@ Result<void> run(Options options, const sigset_t& signals) {
     BOUGH_ASSIGN(const auto pool, RedoPool::start(redo_options(options, extension, cluster)));
     PooledRedo redo(*pool);
     PageReaderMetrics reader_metrics;
-    PageReader reader(redo, reader_metrics, options.page_cache_mb << 20);
+    PageReader reader(redo, reader_metrics, options.page_cache_mb << 20, options.chain_steps);
     StoreResources::Options store_options;
     store_options.block_cache_bytes = options.block_cache_mb << 20;
     store_options.open_bytes_max = options.open_layers_mb << 20;
@@ -193,6 +194,10 @@ int main(int argc, char** argv) {
         ->capture_default_str()
         ->envname("BOUGH_PAGESERVER_LAYER_KB")
         ->check(CLI::Range(16, 1 << 20));
+    app.add_option("--chain-steps", options.chain_steps, "A page that is made of more changes than this is stored as an image when it was read")
+        ->capture_default_str()
+        ->envname("BOUGH_PAGESERVER_CHAIN_STEPS")
+        ->check(CLI::Range(1, 1 << 16));
     app.add_option("--gc-interval-s", options.gc_interval_s, "How often history that fell out of the restore windows is let go")
         ->capture_default_str()
         ->check(CLI::Range(1, 86400));

@@ -251,7 +251,7 @@ Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::spa
         keep(branch, chain, page_at(out, chain.index));
         dearest = std::max(dearest, chain.used_redo ? Source::redo : Source::edits);
         (chain.used_redo ? metrics_.pages_from_redo : metrics_.pages_from_edits).fetch_add(1, std::memory_order_relaxed);
-        if (chain.length <= kChainStepsMax) continue;
+        if (chain.length <= chain_steps_max_) continue;
         if (const auto written = write_back(branch, chain, encode_image(page_at(out, chain.index))); !written)
             spdlog::warn("{}", written.error().to_string());
     }
@@ -338,7 +338,7 @@ Result<void> PageReader::read_slru(const Branch& branch, pg::Slru slru, std::uin
 }
 
 Result<std::size_t> PageReader::cut_chains(const Branch& branch, std::span<const ObjectKey> pages, Lsn at) {
-    return store_images(branch, pages, at, kChainStepsMax, /*fills_caches=*/true);
+    return store_images(branch, pages, at, chain_steps_max_, /*fills_caches=*/true);
 }
 
 Result<std::size_t> PageReader::make_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at) {

@@ -42,12 +42,12 @@ struct PageReaderMetrics {
 // Thread-safe; takes no locks but those of its caches' shards. Callers see to it that the branch is readable at the LSN (Branch::readable_at).
 class PageReader {
 public:
-    // Chains longer than this are cut: the page is stored back as an image in the place of its newest version read.
+    // Chains longer than this, unless another number is asked for, are cut: the page is stored back as an image in the place of its newest version read.
     static constexpr std::size_t kChainStepsMax = 64;
 
     // `cache_bytes`: of pages that are kept as they were made; 0: none are.
-    PageReader(PageRedo& redo, PageReaderMetrics& metrics, std::size_t cache_bytes = 0)
-        : redo_(redo), metrics_(metrics), cache_(cache_bytes) {}
+    PageReader(PageRedo& redo, PageReaderMetrics& metrics, std::size_t cache_bytes = 0, std::size_t chain_steps_max = kChainStepsMax)
+        : redo_(redo), metrics_(metrics), chain_steps_max_(chain_steps_max), cache_(cache_bytes) {}
 
     std::uint64_t cached_bytes() const { return cache_.bytes(); }
 
@@ -94,6 +94,7 @@ private:
 
     PageRedo& redo_;
     PageReaderMetrics& metrics_;
+    const std::size_t chain_steps_max_;
     PageCache cache_;
     LengthCache lengths_;
     OwnerCache owners_;
