@@ -34,7 +34,7 @@ Result<void> ServiceThreads::make_set() {
     stop.events = EPOLLIN;  // again and again
     stop.data.ptr = &stop_;
     if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, stop_, &stop) != 0) return failed("could not watch for the end");
-    watch_jobs(EPOLL_CTL_ADD);
+    if (!watch_jobs(EPOLL_CTL_ADD)) return failed("could not watch for jobs");
     return {};
 }
 
@@ -73,10 +73,10 @@ void ServiceThreads::watch(int descriptor, Socket& socket, Readiness readiness) 
     BOUGH_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_MOD, descriptor, &event) == 0);  // it has been added
 }
 
-void ServiceThreads::watch_jobs(int operation) const {
+bool ServiceThreads::watch_jobs(int operation) const {
     // One thread for each: once, and again when that one has taken its job.
     epoll_event event = once(nullptr, EPOLLIN);
-    BOUGH_CHECK(::epoll_ctl(epoll_, operation, jobs_waiting_, &event) == 0);
+    return ::epoll_ctl(epoll_, operation, jobs_waiting_, &event) == 0;
 }
 
 void ServiceThreads::post(std::function<void()> job) {
@@ -98,7 +98,7 @@ void ServiceThreads::run() {
         if (event.data.ptr != nullptr) static_cast<Socket*>(event.data.ptr)->on_ready();
         std::function<void()> job;
         if (event.data.ptr == nullptr || job_count_.load(std::memory_order_relaxed) > 0) job = next_job();
-        if (event.data.ptr == nullptr) watch_jobs(EPOLL_CTL_MOD);
+        if (event.data.ptr == nullptr) BOUGH_CHECK(watch_jobs(EPOLL_CTL_MOD));  // it is in the set
         if (job) job();
     }
 }

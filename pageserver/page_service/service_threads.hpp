@@ -51,7 +51,7 @@ private:
     ServiceThreads() = default;
     Result<void> make_set();
     void run();
-    void watch_jobs(int operation) const;
+    bool watch_jobs(int operation) const;
     // Takes one job, if there is one.
     std::function<void()> next_job();
 

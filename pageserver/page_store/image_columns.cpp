@@ -78,11 +78,13 @@ public:
         const std::size_t end = line.offset + pg::max_align<std::size_t>(line.length);
         if (line.length < kRowHeaderBytes || line.offset < upper_ || line.offset % kUnit != 0 || end > pg::kPageBytes || count_ == kRowsMax)
             return false;
-        for (std::size_t unit = line.offset / kUnit; unit < end / kUnit; ++unit) {
+        for (std::size_t unit = line.offset / kUnit; unit < end / kUnit;) {
+            const std::size_t stop = std::min(end / kUnit, (unit / 64 + 1) * 64);
+            const std::uint64_t bits = (~0ull >> (64 - (stop - unit))) << unit % 64;
             std::uint64_t& units = taken_[unit / 64];
-            const std::uint64_t bit = 1ull << unit % 64;
-            if ((units & bit) != 0) return false;
-            units |= bit;
+            if ((units & bits) != 0) return false;
+            units |= bits;
+            unit = stop;
         }
         last_ = line.offset;
         rows_[count_++] = {line.offset, line.length, static_cast<std::uint16_t>(number)};

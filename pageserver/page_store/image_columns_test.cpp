@@ -107,6 +107,53 @@ TEST(ImageColumns, any_page_comes_back_or_is_not_taken) {
     EXPECT_GT(refused, 1000u);
 }
 
+// A page whose line pointers are these, over rows and gaps of anything.
+Bytes page_of_lines(std::size_t upper, const std::vector<std::uint32_t>& lines) {
+    Bytes page(pg::kPageBytes);
+    for (std::size_t i = upper; i < page.size(); ++i) page[i] = static_cast<std::byte>(i * 31 + i / 256);
+    pg::store(page.data() + offsetof(pg::PageHeader, lower), static_cast<std::uint16_t>(sizeof(pg::PageHeader) + 4 * lines.size()));
+    pg::store(page.data() + offsetof(pg::PageHeader, upper), static_cast<std::uint16_t>(upper));
+    pg::store(page.data() + offsetof(pg::PageHeader, special), static_cast<std::uint16_t>(pg::kPageBytes));
+    for (std::size_t i = 0; i < lines.size(); ++i) pg::store(page.data() + sizeof(pg::PageHeader) + 4 * i, lines[i]);
+    return page;
+}
+
+std::uint32_t normal_line(std::size_t offset, std::size_t length) { return static_cast<std::uint32_t>(offset | 1u << 15 | length << 17); }
+
+TEST(ImageColumns, the_fullest_and_the_emptiest_pages_come_back) {
+    std::vector<std::uint32_t> most_rows;
+    for (std::size_t i = 1; i <= 291; ++i) most_rows.push_back(normal_line(pg::kPageBytes - 24 * i, 24));
+    std::vector<std::uint32_t> rising(most_rows.rbegin(), most_rows.rend());
+    const std::vector<std::uint32_t> most_lines(2042, 0x7FFFFu << 13 | 3u << 15);  // dead, with storage and an offset
+    for (const Bytes& page :
+         {page_of_lines(pg::kPageBytes - 24 * 291, most_rows), page_of_lines(pg::kPageBytes - 24 * 291, rising),
+          page_of_lines(pg::kPageBytes, most_lines), page_of_lines(pg::kPageBytes, {}), page_of_lines(24, {}),
+          page_of_lines(32, {normal_line(32, 8160)}), page_of_lines(32, {normal_line(32, 8155)}), page_of_lines(4096, {})}) {
+        std::string columns;
+        ASSERT_TRUE(append_image_columns(columns, page_of(page)));
+        ASSERT_TRUE(are_image_columns(columns));
+        ASSERT_EQ(written(columns), page);
+    }
+}
+
+TEST(ImageColumns, rows_that_make_no_sense_are_not_taken) {
+    std::vector<std::uint32_t> one_too_many;
+    for (std::size_t i = 1; i <= 292; ++i) one_too_many.push_back(normal_line(pg::kPageBytes - 24 * i, 24));
+    for (const std::vector<std::uint32_t>& lines : std::vector<std::vector<std::uint32_t>>{
+             {normal_line(4096, 40), normal_line(4096, 40)},   // twice
+             {normal_line(4096, 40), normal_line(4128, 24)},   // overlap by eight bytes
+             {normal_line(4100, 40)},                          // not at a multiple of eight
+             {normal_line(4088, 40)},                          // before pd_upper
+             {normal_line(8160, 33)},                          // beyond the page
+             {normal_line(4096, 23)},                          // no header
+             {normal_line(32760, 32767)}}) {
+        std::string columns;
+        EXPECT_FALSE(append_image_columns(columns, page_of(page_of_lines(4096, lines))));
+    }
+    std::string columns;
+    EXPECT_FALSE(append_image_columns(columns, page_of(page_of_lines(1192, one_too_many))));
+}
+
 TEST(ImageColumns, pages_of_no_heap_are_not_taken) {
     std::string columns;
     Bytes page(pg::kPageBytes);

@@ -186,7 +186,7 @@ std::string encode_kept_image(pg::ConstPage page) {
     append_le(value, kImageColumns);
     std::array<std::byte, pg::kPageBytes> again;
     // It stands for all older versions, which go then: that it comes back is worth looking at.
-    if (append_image_columns(value, page)) {
+    if (append_image_columns(value, page) && are_image_columns(std::string_view(value).substr(1))) {
         write_image_columns(std::string_view(value).substr(1), again);
         if (std::ranges::equal(again, page)) return value;
     }

@@ -1,6 +1,7 @@
 #include "pageserver/testing/operations.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <span>
 
@@ -48,6 +49,15 @@ std::vector<std::byte> OperationMaker::image() {
     if (chance(5)) return page;
     const std::string content = bytes(200);
     std::ranges::copy(std::as_bytes(std::span(content)), page.begin());
+    if (chance(3)) {
+        // As a heap's that has line pointers and no rows, which is kept by columns once its history is gone.
+        const std::array<std::uint16_t, 3> lower_upper_special = {static_cast<std::uint16_t>(72 + 4 * below(32)),
+                                                                  static_cast<std::uint16_t>(4096 + 8 * below(400)), pg::kPageBytes};
+        std::memcpy(page.data() + 12, lower_upper_special.data(), sizeof(lower_upper_special));
+        std::ranges::fill(std::span(page).subspan(24, 200 - 24), std::byte{0});
+        page[8000] = static_cast<std::byte>(below(256));
+        return page;
+    }
     // A header that claims a hole, true or not.
     const std::uint16_t lower = static_cast<std::uint16_t>(24 + below(200));
     const std::uint16_t upper = static_cast<std::uint16_t>(chance(4) ? below(9000) : 4096 + below(4097));
