@@ -42,7 +42,8 @@ void Branch::publish(LogPosition position) {
 
 void Branch::mark_deleted() {
     deleted_.store(true, std::memory_order_release);
-    wake(/*all=*/true);
+    // Those who wait for it are where it is behind, which may be an ancestor; who waits there for others looks again.
+    for (const Branch* branch = this; branch != nullptr; branch = branch->parent()) branch->wake(/*all=*/true);
 }
 
 std::shared_ptr<const KeptPoints> Branch::kept() const {
@@ -57,7 +58,7 @@ void Branch::publish_kept(std::shared_ptr<const KeptPoints> kept) {
     kept_ = std::move(kept);
 }
 
-void Branch::wake(bool all) {
+void Branch::wake(bool all) const {
     std::vector<std::function<void()>> due;
     {
         const std::lock_guard lock(mutex_);
@@ -138,7 +139,7 @@ std::optional<Branch::Ticket> Branch::when_readable(Lsn lsn, std::function<void(
         const auto [behind, needed] = first_behind(lsn);
         if (behind == nullptr || deleted()) return std::nullopt;
         const std::lock_guard lock(behind->mutex_);
-        if (behind->ingested_.lsn >= needed) continue;
+        if (behind->ingested_.lsn >= needed || deleted()) continue;
         const std::uint64_t ticket = behind->next_ticket_++;
         behind->waiters_.emplace(ticket, Waiter{needed, std::move(callback)});
         return Ticket{behind, ticket};

@@ -93,7 +93,7 @@ private:
         Lsn lsn;
         std::function<void()> callback;
     };
-    void wake(bool all);
+    void wake(bool all) const;
 
     const ProjectId project_;
     const BranchRow row_;

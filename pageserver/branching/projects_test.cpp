@@ -149,5 +149,24 @@ TEST_F(ProjectsTest, a_child_is_readable_once_its_parent_has_caught_up_with_its_
     EXPECT_FALSE(child->when_readable(ahead.lsn, [] {}).has_value());
 }
 
+TEST_F(ProjectsTest, who_waits_for_a_branch_whose_parent_is_behind_hears_of_its_deletion) {
+    const auto projects = open();
+    const auto project = *create(*projects, "one");
+    const LogPosition ahead{kScriptStart.lsn + 100, kScriptStart.lsn};
+    const auto child = *project->create_branch(branch_id("x"), branch_id("b0"), ahead);
+    const auto sibling = *project->create_branch(branch_id("y"), branch_id("b0"), ahead);
+    std::atomic<int> calls = 0;
+    ASSERT_TRUE(child->when_readable(ahead.lsn, [&] { ++calls; }).has_value());
+    std::jthread deletion([&] {
+        std::this_thread::sleep_for(20ms);
+        EXPECT_TRUE(project->delete_branch(branch_id("x")).has_value());
+    });
+    EXPECT_EQ(child->wait_readable(ahead.lsn, std::chrono::steady_clock::now() + 10s).error().code, ErrorCode::not_found);
+    deletion.join();
+    EXPECT_EQ(calls, 1);
+    EXPECT_FALSE(child->when_readable(ahead.lsn, [] {}).has_value());
+    EXPECT_TRUE(sibling->when_readable(ahead.lsn, [] {}).has_value());
+}
+
 }  // namespace
 }  // namespace bough::pageserver
