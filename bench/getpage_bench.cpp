@@ -3,9 +3,9 @@
 // A stock server changes tables and indexes, with full_page_writes off, so that their pages get histories of a known kind; Bough imports
 // what there was before and ingests the log. Then random pages of each kind are asked of the page service over its socket, one request in
 // flight and sixteen, without a page cache; with pages made by native redo where there is any, and by stock Postgres's own redo only.
-// Server time is that of all threads but the client's, and of the redo workers: kernel and socket included; compactions end before. Beside it, in the same
-// rounds: copying a page in memory, RocksDB's Get of a page, and a message and a page back and forth between two threads with nothing in
-// between.
+// Server time is that of all threads but the client's, and of the redo workers: kernel and socket included; compactions end before. Beside it,
+// in the same rounds: copying a page in memory, RocksDB's Get of a page, and a message and a page back and forth between two threads with
+// nothing in between.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -146,11 +146,14 @@ public:
     // Until compactions that its opening, or what was written back, began have ended, and workers have started: what pages cost is asked.
     void settle() const {
         const auto used = [&] { return others_than_this_thread() + pool_.worker_cpu_seconds(); };
-        for (double before = used(), now = before;; before = now) {
+        double before = used();
+        for (int looks = 0; looks < 3000; ++looks) {
             std::this_thread::sleep_for(std::chrono::milliseconds(20));
-            now = used();
+            const double now = used();
             if (now - before < 0.001) return;
+            before = now;
         }
+        throw std::runtime_error("the store was not at rest after a minute");
     }
 
     // Reads what the store has of the pages, and makes nothing of it.
@@ -287,6 +290,8 @@ void run(const Options& options) {
                                {"btree, ten records", "btree10", 50'000, 1},
                                {"heap, a hundred records", "heap100", 15'000},
                                {"btree, a hundred records", "btree100", 15'000, 1}};
+    if (!options.only.empty() && std::ranges::none_of(kinds, [&](const Kind& kind) { return options.only == kind.name; }))
+        throw std::runtime_error("there is no kind \"" + options.only + "\"; the kinds are named in the rows that are printed");
     for (Kind& kind : kinds) kind.pages = bench::pages_of(server, kind.relation, kind.first_block);
     std::string path = server.sql("select pg_relation_filepath('images')");
     path.erase(path.find('\n'));

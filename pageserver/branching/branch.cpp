@@ -37,13 +37,13 @@ void Branch::publish(LogPosition position) {
         ingested_ = position;
         ingest_lsn_.store(position.lsn.value, std::memory_order_release);
     }
-    wake(/*all=*/false);
+    wake(nullptr);
 }
 
 void Branch::mark_deleted() {
     deleted_.store(true, std::memory_order_release);
-    // Those who wait for it are where it is behind, which may be an ancestor; who waits there for others looks again.
-    for (const Branch* branch = this; branch != nullptr; branch = branch->parent()) branch->wake(/*all=*/true);
+    // Those who wait for it are where it is behind, which may be an ancestor.
+    for (const Branch* branch = this; branch != nullptr; branch = branch->parent()) branch->wake(this);
 }
 
 std::shared_ptr<const KeptPoints> Branch::kept() const {
@@ -58,12 +58,12 @@ void Branch::publish_kept(std::shared_ptr<const KeptPoints> kept) {
     kept_ = std::move(kept);
 }
 
-void Branch::wake(bool all) const {
+void Branch::wake(const Branch* deleted) const {
     std::vector<std::function<void()>> due;
     {
         const std::lock_guard lock(mutex_);
         for (auto at = waiters_.begin(); at != waiters_.end();) {
-            if (all || at->second.lsn <= ingested_.lsn) {
+            if (at->second.lsn <= ingested_.lsn || at->second.reader == deleted) {
                 due.push_back(std::move(at->second.callback));
                 at = waiters_.erase(at);
             } else {
@@ -141,7 +141,7 @@ std::optional<Branch::Ticket> Branch::when_readable(Lsn lsn, std::function<void(
         const std::lock_guard lock(behind->mutex_);
         if (behind->ingested_.lsn >= needed || deleted()) continue;
         const std::uint64_t ticket = behind->next_ticket_++;
-        behind->waiters_.emplace(ticket, Waiter{needed, std::move(callback)});
+        behind->waiters_.emplace(ticket, Waiter{needed, this, std::move(callback)});
         return Ticket{behind, ticket};
     }
 }

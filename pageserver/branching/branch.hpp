@@ -91,9 +91,11 @@ private:
 
     struct Waiter {
         Lsn lsn;
+        const Branch* reader;  // who waits, for itself or for an ancestor
         std::function<void()> callback;
     };
-    void wake(bool all) const;
+    // Those whose LSN has come, and those of a reader that was deleted (which may be null).
+    void wake(const Branch* deleted) const;
 
     const ProjectId project_;
     const BranchRow row_;

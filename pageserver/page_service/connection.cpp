@@ -121,7 +121,7 @@ template <class Call>
 void PageConnection::post(Call call) {
     context_.threads->post([self = shared_from_this(), call = std::move(call)] {
         const std::lock_guard lock(self->mutex_);
-        if (self->open_) call(*self);
+        call(*self);
     });
 }
 
@@ -142,15 +142,11 @@ void PageConnection::proceed() {
 }
 
 void PageConnection::resume() {
-    // Also when it is closed: a turn is to be ended.
-    context_.threads->post([self = shared_from_this()] {
-        const std::lock_guard lock(self->mutex_);
-        self->take_turn();
-    });
+    post([](PageConnection& self) { self.take_turn(); });
 }
 
 void PageConnection::take_turn() {
-    const Next next = open_ ? answer_frames() : Next::close;
+    const Next next = answer_frames();
     cursor_.reset();
     turns_->end();
     follow(next);
@@ -280,7 +276,7 @@ void PageConnection::post_ingest_waited(const GetPagesFrame& frame, std::uint64_
         // Too late to be looked at: the connection may be in the middle of a turn.
         if (self->waits_ != wait) return;
         const std::lock_guard lock(self->mutex_);
-        if (self->waits_ == wait && self->open_) self->ingest_waited(frame, timed_out);
+        if (self->waits_ == wait) self->ingest_waited(frame, timed_out);
     });
 }
 

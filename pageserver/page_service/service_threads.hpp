@@ -16,7 +16,7 @@
 namespace bough::pageserver {
 
 // Each thread waits on the same epoll set, and who is woken does the work, so that a request costs one wake-up and no thread hands over to
-// another. (Asio's threads wake one another for each event: half of what a single page cost.) Thread-safe.
+// another. (Asio's threads wake one another for each event: a quarter of what a single page cost.) Thread-safe.
 class ServiceThreads {
 public:
     // Told on one of the threads.

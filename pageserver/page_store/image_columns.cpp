@@ -11,11 +11,14 @@
 
 #include "bough/check.hpp"
 #include "pg/bytes.hpp"
+#include "pg/item_page.hpp"
 #include "pg/page_header.hpp"
 
 namespace bough::pageserver {
 namespace {
 
+using pg::LinePointer;
+using pg::LineState;
 using pg::load;
 using pg::store;
 
@@ -24,22 +27,8 @@ using pg::store;
 constexpr std::size_t kRowHeaderBytes = 24;
 constexpr std::size_t kUnit = pg::kMaxAlign;  // rows begin at multiples of it
 constexpr std::size_t kUnits = pg::kPageBytes / kUnit;
-constexpr std::size_t kLineBytes = 4;
+constexpr std::size_t kLineBytes = pg::ItemPage::kLineBytes;
 constexpr std::size_t kRowsMax = (pg::kPageBytes - sizeof(pg::PageHeader)) / (kRowHeaderBytes + kLineBytes);
-constexpr std::uint16_t kNormal = 1;  // LP_NORMAL
-
-// ItemIdData: 15 bits offset, 2 bits state, 15 bits length.
-struct Line {
-    std::uint16_t offset;
-    std::uint16_t state;
-    std::uint16_t length;
-
-    static Line unpack(std::uint32_t bits) {
-        return {static_cast<std::uint16_t>(bits & 0x7FFF), static_cast<std::uint16_t>(bits >> 15 & 3),
-                static_cast<std::uint16_t>(bits >> 17)};
-    }
-    std::uint32_t pack() const { return std::uint32_t{offset} | std::uint32_t{state} << 15 | std::uint32_t{length} << 17; }
-};
 
 struct Row {
     std::uint16_t offset;
@@ -69,12 +58,12 @@ public:
     std::span<const Row> rows() const { return std::span(rows_).first(count_); }
 
     // Where the row of the next line pointer is, if nothing lies between it and the one before.
-    std::uint16_t expected(const Line& line) const {
-        return line.state == kNormal ? static_cast<std::uint16_t>((last_ - pg::max_align<std::size_t>(line.length)) & 0x7FFF) : std::uint16_t{0};
+    std::uint16_t expected(const LinePointer& line) const {
+        return line.state == LineState::normal ? static_cast<std::uint16_t>((last_ - pg::max_align<std::size_t>(line.length)) & 0x7FFF) : std::uint16_t{0};
     }
     // The next line pointer. False: its row is none, or lies where another one is.
-    bool add(const Line& line, std::size_t number) {
-        if (line.state != kNormal) return true;
+    bool add(const LinePointer& line, std::size_t number) {
+        if (line.state != LineState::normal) return true;
         const std::size_t end = line.offset + pg::max_align<std::size_t>(line.length);
         if (line.length < kRowHeaderBytes || line.offset < upper_ || line.offset % kUnit != 0 || end > pg::kPageBytes || count_ == kRowsMax)
             return false;
@@ -140,16 +129,16 @@ public:
         for (std::size_t i = 0; i < layout.lines(); ++i) {
             const std::size_t at = sizeof(pg::PageHeader) + i * kLineBytes;
             const std::size_t place = i * sizeof(std::uint16_t);
-            Line line;
+            LinePointer line;
             if constexpr (kWay == Way::to_columns) {
-                line = Line::unpack(load<std::uint32_t>(page_ + at));
-                store(offsets + place,
-                      static_cast<std::uint16_t>(((line.offset - layout.expected(line)) & 0x7FFF) | (line.state & 1) << 15));
-                store(lengths + place, static_cast<std::uint16_t>(line.length | (line.state >> 1) << 15));
+                line = LinePointer::unpack(load<std::uint32_t>(page_ + at));
+                const auto state = static_cast<unsigned>(line.state);
+                store(offsets + place, static_cast<std::uint16_t>(((line.offset - layout.expected(line)) & 0x7FFF) | (state & 1) << 15));
+                store(lengths + place, static_cast<std::uint16_t>(line.length | (state >> 1) << 15));
             } else {
                 const auto offset = load<std::uint16_t>(offsets + place), length = load<std::uint16_t>(lengths + place);
                 line.length = length & 0x7FFF;
-                line.state = static_cast<std::uint16_t>(offset >> 15 | length >> 15 << 1);
+                line.state = static_cast<LineState>(offset >> 15 | length >> 15 << 1);
                 line.offset = static_cast<std::uint16_t>((offset + layout.expected(line)) & 0x7FFF);
                 if (page_ != nullptr) store(page_ + at, line.pack());
             }

@@ -42,7 +42,8 @@ struct PageReaderMetrics {
 // Thread-safe; takes no locks but those of its caches' shards. Callers see to it that the branch is readable at the LSN (Branch::readable_at).
 class PageReader {
 public:
-    // Chains longer than this, unless another number is asked for, are cut: the page is stored back as an image in the place of its newest version read.
+    // Chains longer than this, unless another number is asked for, are cut: the page is stored back as an image in the place of its newest
+    // version read.
     static constexpr std::size_t kChainStepsMax = 64;
 
     // `cache_bytes`: of pages that are kept as they were made; 0: none are.

@@ -24,14 +24,11 @@ bool ItemPage::sound() const {
 void ItemPage::set_flag(std::uint16_t flag, bool on) { set(offsetof(PageHeader, flags), on ? flags() | flag : flags() & ~flag); }
 
 LinePointer ItemPage::line(std::size_t number) const {
-    const auto word = load<std::uint32_t>(page_.data() + sizeof(PageHeader) + (number - 1) * kLineBytes);
-    return {static_cast<std::uint16_t>(word & kFifteenBits), static_cast<LineState>(word >> 15 & 3),
-            static_cast<std::uint16_t>(word >> 17)};
+    return LinePointer::unpack(load<std::uint32_t>(page_.data() + sizeof(PageHeader) + (number - 1) * kLineBytes));
 }
 
 void ItemPage::set_line(std::size_t number, LinePointer line) {
-    store(page_.data() + sizeof(PageHeader) + (number - 1) * kLineBytes,
-          std::uint32_t{line.offset} | static_cast<std::uint32_t>(line.state) << 15 | std::uint32_t{line.length} << 17);
+    store(page_.data() + sizeof(PageHeader) + (number - 1) * kLineBytes, line.pack());
 }
 
 bool ItemPage::is_placed(LinePointer line) const {

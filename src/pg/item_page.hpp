@@ -22,6 +22,14 @@ struct LinePointer {
     std::uint16_t length = 0;
 
     bool has_storage() const { return length != 0; }
+
+    // As it is stored: 15 bits of offset, two of state, 15 of length.
+    static LinePointer unpack(std::uint32_t word) {
+        return {static_cast<std::uint16_t>(word & 0x7FFF), static_cast<LineState>(word >> 15 & 3), static_cast<std::uint16_t>(word >> 17)};
+    }
+    std::uint32_t pack() const {
+        return std::uint32_t{offset} | static_cast<std::uint32_t>(state) << 15 | std::uint32_t{length} << 17;
+    }
 };
 
 // A view: the page must outlive it. The page's bytes are not trusted: a function that finds anything but a sound page and

@@ -69,11 +69,6 @@ def test_every_page_equals_stock_replay(worked, scratch, branch):
     assert total.total() > 5000
 
 
-def images_at_cutoffs(system):
-    metrics = system.admin("pageserver").bytes("/metrics").decode()
-    return int(next(line.split()[-1] for line in metrics.splitlines() if line.startswith("bough_pageserver_gc_images_total ")))
-
-
 def test_a_wrong_page_would_be_found(worked, scratch):
     """The comparison itself: one changed byte in one page is a difference."""
     from page_truth.pages import Comparison, Masker, find_library
@@ -118,7 +113,7 @@ def test_every_page_equals_stock_replay_when_its_history_is_gone(worked, scratch
             worked.cli("snapshot", "create", f"end-of-{branch}", "--branch", branch, "--at", truths[branch].end)
         worked.cli("project", "update", "--restore-window", "0s")
         worked.admin("pageserver").request("POST", f"/v1/projects/{worked.project_id()}/gc")
-        assert images_at_cutoffs(worked) > 300
+        assert worked.pageserver_counter("gc_images") > 300
         for truth in truths.values():
             refused = worked.refused("snapshot", "create", "earlier", "--branch", truth.branch, "--at", truth.begin)
             assert "restore window" in refused, refused

@@ -131,6 +131,11 @@ class BoughSystem:
 
     # --- branches and SQL
 
+    def pageserver_counter(self, name):
+        """One of the pageserver's counters, since it began."""
+        metrics = self.admin("pageserver").bytes("/metrics").decode()
+        return int(next(line.split()[-1] for line in metrics.splitlines() if line.startswith(f"bough_pageserver_{name}_total ")))
+
     def branch(self, name, parent=None, at=None, **options):
         """Creates a branch; its description."""
         words = ["branch", "create", name]
