@@ -127,6 +127,10 @@ void write_stores(Writer& out, const AdminServices& services) {
     for (const auto& project : projects)
         out.sample("bough_pageserver_store_bytes", "project=\"" + project->id().str() + "\"",
                    std::to_string(project->store().bytes_on_disk()));
+    out.describe("bough_pageserver_store_deleted_bytes", "gauge", "Bytes that deleted branches still take in an open project's files");
+    for (const auto& project : projects)
+        if (const auto bytes = project->deleted_bytes())
+            out.sample("bough_pageserver_store_deleted_bytes", "project=\"" + project->id().str() + "\"", std::to_string(*bytes));
     const StoreResources::Counts counts = services.resources.counts();
     out.gauge("bough_pageserver_layer_bytes", "Bytes of all layers that are not sealed yet", counts.open_bytes);
     out.gauge("bough_pageserver_layer_bytes_max", "Where ingest begins to wait", services.resources.options().open_bytes_max);

@@ -47,6 +47,8 @@ public:
     // Gives back what deleted branches still take. Work for minutes at times; one caller works, others wait. `unavailable` when
     // `cancelled` (which may be null) becomes true.
     Result<void> finish_erasures(std::atomic<bool>* cancelled = nullptr);
+    // What deleted branches still take in files.
+    Result<std::uint64_t> deleted_bytes() const;
 
     RestoreWindow restore_window() const;
     // Durable on return. A longer one brings nothing back.
@@ -78,6 +80,8 @@ private:
     // Under changing_ and mutex_: tells the branch and the store what is kept with that cutoff.
     void publish_kept(Branch& branch, Lsn cutoff);
     bool has_children(const Branch& branch) const;
+    // The branches whose bytes are still in files, in the order of their numbers, divided where a living branch's number lies between.
+    std::vector<std::vector<BranchNumber>> stretches_to_erase() const;
 
     const ProjectId id_;
     const std::shared_ptr<Store> store_;

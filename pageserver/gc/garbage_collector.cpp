@@ -166,7 +166,7 @@ Result<void> GarbageCollector::compact(const Branch& branch, Work work) {
     Result<void> done;
     if (work == Work::all) {
         store.forget_image_candidates(branch.number());  // those that still are some are found again
-        done = store.compact_branch(branch.number(), &ending_);
+        done = store.compact_branches(branch.number(), branch.number(), &ending_);
         if (done) {
             metrics_.branches_compacted.fetch_add(1, std::memory_order_relaxed);
             note_compacted(branch, cutoff);

@@ -468,11 +468,47 @@ TEST_F(GarbageCollectorTest, deleting_a_branch_gives_its_bytes_back_and_leaves_t
     EXPECT_GT(own.files, 490 * pg::kPageBytes) << "random bytes do not compress";
     EXPECT_LT(own.files, 520 * pg::kPageBytes);
 
+    EXPECT_EQ(*project_->deleted_bytes(), 0u);
     ASSERT_TRUE(project_->delete_branch(branch_id("x")).has_value());
     ASSERT_TRUE(project_->finish_erasures().has_value());
+    EXPECT_EQ(*project_->deleted_bytes(), 0u);
     EXPECT_LT(project_->store().bytes_on_disk(), before * 105 / 100);
     EXPECT_EQ(read_at(positions_.back().lsn), ErrorCode::internal);
     EXPECT_TRUE(project_->store().metadata_with_prefix(kErasingRowPrefix)->empty());
+}
+
+TEST_F(GarbageCollectorTest, deleted_branches_on_both_sides_of_a_living_one_give_their_bytes_back) {
+    write_images(2, 16);
+    const auto write_page = [&](Branch& branch, std::byte fill) {
+        auto writer = *ChangeWriter::make(branch, runner_->reader());
+        const LogPosition at{writer->finished().lsn + 100, writer->finished().lsn};
+        writer->record(at.prev_lsn, at.lsn);
+        const std::vector<std::byte> page(pg::kPageBytes, fill);
+        writer->page_image({kFork, 0}, pg::ConstPage(page.data(), pg::kPageBytes));
+        writer->finish_record();
+        ASSERT_TRUE(writer->commit().has_value());
+    };
+    const std::vector<std::string> names = {"c1", "c2", "c3", "c4", "c5"};
+    for (const std::string& name : names) {
+        ASSERT_TRUE(project_->create_branch(branch_id(name), branch_id("b0"), positions_.back()).has_value());
+        write_page(**project_->branch(branch_id(name)), std::byte(name.back()));
+    }
+    ASSERT_TRUE(project_->store().flush().has_value());
+    const auto living = *project_->branch(branch_id("c3"));
+    const std::uint64_t own = (*project_->store().branch_bytes(living->number())).files;
+    for (const std::string& name : names) {
+        if (name == "c3") continue;
+        ASSERT_TRUE(project_->delete_branch(branch_id(name)).has_value());
+    }
+    EXPECT_GT(*project_->deleted_bytes(), 0u);
+
+    ASSERT_TRUE(project_->finish_erasures().has_value());
+    EXPECT_EQ(*project_->deleted_bytes(), 0u);
+    EXPECT_TRUE(project_->store().metadata_with_prefix(kErasingRowPrefix)->empty());
+    EXPECT_GT((*project_->store().branch_bytes(living->number())).files, own / 2);
+    std::vector<std::byte> page(pg::kPageBytes);
+    ASSERT_TRUE(runner_->reader().read(*living, kFork, 0, page, living->ingest_lsn()).has_value());
+    EXPECT_EQ(page[100], std::byte('3'));
 }
 
 TEST_F(GarbageCollectorTest, space_of_a_deleted_branch_does_not_wait_for_a_long_collection) {

@@ -347,9 +347,9 @@ Result<void> Store::erase_branch(BranchNumber branch) {
 
 Histories& Store::histories() const { return impl_->history_filter->histories(); }
 
-Result<void> Store::compact_branch(BranchNumber branch, std::atomic<bool>* cancelled) {
+Result<void> Store::compact_branches(BranchNumber first, BranchNumber last, std::atomic<bool>* cancelled) {
     if (impl_->layers->abandoned()) return Error{ErrorCode::unavailable, "the project was removed", {}};
-    return impl_->space->compact(branch, cancelled);
+    return impl_->space->compact(first, last, cancelled);
 }
 
 Result<void> Store::compact_objects(BranchNumber branch, const ObjectKey& first, const ObjectKey& last,
@@ -365,6 +365,8 @@ std::vector<ObjectKey> Store::take_image_candidates(BranchNumber branch, std::si
 bool Store::has_image_candidates(BranchNumber branch) const { return impl_->history_filter->image_candidates().has(branch); }
 
 void Store::forget_image_candidates(BranchNumber branch) { impl_->history_filter->image_candidates().forget(branch); }
+
+Result<std::map<BranchNumber, std::uint64_t>> Store::file_bytes_by_branch() const { return impl_->space->bytes().all(); }
 
 Result<Store::BranchSize> Store::branch_bytes(BranchNumber number) const {
     BranchSize size;

@@ -183,14 +183,14 @@ public:
     // The store's number among all that this process ever opened.
     std::uint64_t id() const;
 
-    // Removes all versions of the branch. Not durable before a flush; compact_branch() gives back what then still takes space.
+    // Removes all versions of the branch. Not durable before a flush; compact_branches() gives back what then still takes space.
     Result<void> erase_branch(BranchNumber branch);
 
     // What compactions drop versions by: nothing goes before something is set here.
     Histories& histories() const;
-    // Rewrites the files with versions of the branch, which lets go what is not needed any more. Waits for it; `unavailable` when
-    // the store is abandoned or closed meanwhile, or `cancelled` (which may be null) becomes true.
-    Result<void> compact_branch(BranchNumber branch, std::atomic<bool>* cancelled = nullptr);
+    // Rewrites the files with versions of the branches from `first` to `last`, which lets go what is not needed any more. Waits for it;
+    // `unavailable` when the store is abandoned or closed meanwhile, or `cancelled` (which may be null) becomes true.
+    Result<void> compact_branches(BranchNumber first, BranchNumber last, std::atomic<bool>* cancelled = nullptr);
     // The same with its objects from `first` to `last` only.
     Result<void> compact_objects(BranchNumber branch, const ObjectKey& first, const ObjectKey& last,
                                  std::atomic<bool>* cancelled = nullptr);
@@ -205,6 +205,8 @@ public:
         std::uint64_t memory = 0;  // in layers that are yet to be sealed
     };
     Result<BranchSize> branch_bytes(BranchNumber branch) const;
+    // BranchSize::files of every branch that has any, deleted ones too as long as they take space.
+    Result<std::map<BranchNumber, std::uint64_t>> file_bytes_by_branch() const;
 
     // The store is going to be removed: background work ends, nothing more is written, not even when it is closed. Reads go on
     // as far as files are open.

@@ -196,7 +196,7 @@ TEST_F(StoreFilesTest, damage_that_a_compaction_meets_stops_nothing_else) {
     std::string name;
     flip(path() / name, largest(name) / 2);
     const auto store = *Store::open(path(), resources_);
-    const auto compacted = store->compact_branch(kBranch);
+    const auto compacted = store->compact_branches(kBranch, kBranch);
     ASSERT_FALSE(compacted.has_value());
     EXPECT_EQ(compacted.error().code, ErrorCode::corrupt);
     EXPECT_NE(compacted.error().message.find(name), std::string::npos) << compacted.error().message;

@@ -7,11 +7,11 @@
 namespace bough::pageserver {
 namespace {
 
-// [begin, end) of all keys of a branch.
+// [begin, end) of all keys of the branches from `first` to `last`.
 struct KeyRange {
-    explicit KeyRange(BranchNumber branch)
-        : begin_bytes(encode_version_key(branch, ObjectKey::single(kLowestKind), Lsn{~0ull})),
-          end_bytes(encode_version_key(BranchNumber{branch.value + 1}, ObjectKey::single(kLowestKind), Lsn{~0ull})),
+    KeyRange(BranchNumber first, BranchNumber last)
+        : begin_bytes(encode_version_key(first, ObjectKey::single(kLowestKind), Lsn{~0ull})),
+          end_bytes(encode_version_key(BranchNumber{last.value + 1}, ObjectKey::single(kLowestKind), Lsn{~0ull})),
           begin(begin_bytes.data(), begin_bytes.size()),
           end(end_bytes.data(), end_bytes.size()) {}
 
@@ -24,8 +24,8 @@ struct KeyRange {
 
 }  // namespace
 
-Result<void> StoreSpace::compact(BranchNumber branch, std::atomic<bool>* cancelled) {
-    const KeyRange range(branch);
+Result<void> StoreSpace::compact(BranchNumber first, BranchNumber last, std::atomic<bool>* cancelled) {
+    const KeyRange range(first, last);
     return compact(range.begin, range.end, cancelled);
 }
 
@@ -48,7 +48,7 @@ Result<void> StoreSpace::compact(const rocksdb::Slice& begin, const rocksdb::Sli
 }
 
 Result<void> StoreSpace::drop_files(BranchNumber branch) {
-    const KeyRange range(branch);
+    const KeyRange range(branch, branch);
     const auto status = rocksdb::DeleteFilesInRange(&db_, &family_, &range.begin, &range.end, /*include_end=*/false);
     if (!status.ok()) return error_of_status(status, "could not take away files of the page store");
     return {};
