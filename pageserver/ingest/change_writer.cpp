@@ -19,13 +19,24 @@ constexpr std::uint32_t kHotChangesStep = 32;
 static_assert(ChangeWriter::kHotChanges % kHotChangesStep == 0);
 constexpr std::size_t kCopyBatchBytes = 1 << 20;
 constexpr std::uint32_t kCopyPagesPerRead = 64;
+// So much is written at once: enough that the layer's places for the next changes are fetched meanwhile, and little enough that the values
+// are still in the processor's cache.
+constexpr std::size_t kChangesAtOnce = 256;
+constexpr std::size_t kValueBytesAtOnce = 64 << 10;
+constexpr std::size_t kFetchSlotsAhead = 16;
+constexpr std::size_t kFetchObjectsAhead = 8;
 
 }  // namespace
 
 std::size_t ChangeWriter::ObjectHash::operator()(const ObjectKey& key) const noexcept { return hash_object(key); }
 
 ChangeWriter::ChangeWriter(Branch& branch, PageReader& reader, std::int64_t latest_commit_time)
-    : branch_(branch), reader_(reader), finished_(branch.ingested()), latest_commit_time_(latest_commit_time) {}
+    : branch_(branch),
+      reader_(reader),
+      finished_(branch.ingested()),
+      written_(finished_),
+      published_(finished_),
+      latest_commit_time_(latest_commit_time) {}
 
 Result<std::unique_ptr<ChangeWriter>> ChangeWriter::make(Branch& branch, PageReader& reader) {
     const LogPosition begin = branch.ingested();
@@ -37,7 +48,7 @@ Result<std::unique_ptr<ChangeWriter>> ChangeWriter::make(Branch& branch, PageRea
 // --- records and writing
 
 void ChangeWriter::record(Lsn start, Lsn end) {
-    BOUGH_CHECK(changes_.empty());
+    BOUGH_CHECK(changes_.size() == record_changes_);
     if (end <= finished_.lsn || start < finished_.lsn)
         fail({ErrorCode::internal,
               "record at " + start.to_string() + " comes after the one that ends at " + finished_.lsn.to_string(),
@@ -47,33 +58,27 @@ void ChangeWriter::record(Lsn start, Lsn end) {
 }
 
 void ChangeWriter::finish_record() {
-    if (!failure_) {
-        if (changes_.size() > 1) combine_changes();
-        if (auto to = branch_.store().write_to(branch_.number())) {
-            for (const Change& change : changes_) write(*to, change);
-            to->set_position({record_end_, record_start_});
-            finished_ = {record_end_, record_start_};
-            ++pending_records_;
-            pending_bytes_ += values_.size();
-        } else {
-            fail(to.error());
-        }
-    }
-    changes_.clear();
-    values_.clear();
+    if (failure_) return drop_record();
+    if (changes_.size() - record_changes_ > 1) combine_changes();
+    finished_ = {record_end_, record_start_};
+    ++pending_records_;
+    pending_bytes_ += values_.size() - record_values_;
+    record_changes_ = changes_.size();
+    record_values_ = values_.size();
+    if (changes_.size() >= kChangesAtOnce || values_.size() >= kValueBytesAtOnce) write_changes();
 }
 
 void ChangeWriter::combine_changes() {
     const auto before = [](const Change& a, const Change& b) {
         return a.object != b.object ? a.object < b.object : a.order < b.order;
     };
-    if (!std::ranges::is_sorted(changes_, before)) std::ranges::sort(changes_, before);
+    const std::span<Change> changes = std::span(changes_).subspan(record_changes_);
+    if (!std::ranges::is_sorted(changes, before)) std::ranges::sort(changes, before);
     std::size_t kept = 0;
-    for (std::size_t i = 0; i < changes_.size(); ++i) {
-        Change change = changes_[i];
-        const bool later = kept > 0 && changes_[kept - 1].object == change.object;
+    for (Change change : changes) {
+        const bool later = kept > 0 && changes[kept - 1].object == change.object;
         if (later && has_runs(change.object.kind)) {
-            const Change& earlier = changes_[kept - 1];
+            const Change& earlier = changes[kept - 1];
             const std::string_view values = values_;
             const std::string both =
                 combine_steps(values.substr(earlier.begin, earlier.size), values.substr(change.begin, change.size));
@@ -82,16 +87,38 @@ void ChangeWriter::combine_changes() {
             change.size = both.size();
             values_.append(both);
         }
-        changes_[kept - (later ? 1 : 0)] = change;
+        changes[kept - (later ? 1 : 0)] = change;
         if (!later) ++kept;
     }
-    changes_.resize(kept);
+    changes_.resize(record_changes_ + kept);
 }
 
-void ChangeWriter::write(BranchWrite& to, const Change& change) {
-    const std::string_view value = std::string_view(values_).substr(change.begin, change.size);
-    const std::uint32_t changes = to.put(change.object, record_end_, value, change.is_base);
-    if (has_runs(change.object.kind)) note_changes(change.object, changes);
+void ChangeWriter::write_changes() {
+    if (written_ == finished_) return;
+    if (auto to = branch_.store().write_to(branch_.number())) {
+        const std::span<const Change> changes = std::span(changes_).first(record_changes_);
+        for (const Change& change : changes.first(std::min(changes.size(), kFetchSlotsAhead))) to->fetch_slot(change.hash);
+        for (const Change& change : changes.first(std::min(changes.size(), kFetchObjectsAhead))) to->fetch_object(change.hash);
+        for (std::size_t i = 0; i < changes.size(); ++i) {
+            if (i + kFetchSlotsAhead < changes.size()) to->fetch_slot(changes[i + kFetchSlotsAhead].hash);
+            if (i + kFetchObjectsAhead < changes.size()) to->fetch_object(changes[i + kFetchObjectsAhead].hash);
+            const Change& change = changes[i];
+            const std::string_view value = std::string_view(values_).substr(change.begin, change.size);
+            const std::uint32_t count = to->put(change.object, change.hash, change.lsn, value, change.is_base);
+            if (has_runs(change.object.kind)) note_changes(change.object, count);
+        }
+        to->set_position(finished_);
+        written_ = finished_;
+    } else {
+        fail(to.error());
+        finished_ = written_;
+    }
+    changes_.erase(changes_.begin(), changes_.begin() + static_cast<std::ptrdiff_t>(record_changes_));
+    record_changes_ = 0;
+    // The record under way has its values behind those that were written.
+    if (!changes_.empty() || values_.size() != record_values_) return;
+    values_.clear();
+    record_values_ = 0;
 }
 
 void ChangeWriter::note_changes(const ObjectKey& page, std::uint32_t changes) {
@@ -109,23 +136,26 @@ void ChangeWriter::note_changes(const ObjectKey& page, std::uint32_t changes) {
 }
 
 void ChangeWriter::drop_record() {
-    changes_.clear();
-    values_.clear();
+    changes_.resize(record_changes_);
+    values_.resize(record_values_);
     lengths_.clear();
     recent_lengths_.fill({});
 }
 
 Result<void> ChangeWriter::commit() {
-    BOUGH_CHECK(changes_.empty());
+    BOUGH_CHECK(changes_.size() == record_changes_);
     // Also what was finished before something went wrong: it may be durable already, and its WAL gone.
-    if (pending_records_ != 0) publish_finished();
+    publish_finished();
     return failure_ ? Result<void>(*failure_) : Result<void>();
 }
 
-void ChangeWriter::publish_finished() {
+bool ChangeWriter::publish_finished() {
+    write_changes();
     pending_records_ = 0;
     pending_bytes_ = 0;
-    branch_.publish(finished_);
+    if (published_ == written_) return !failure_;
+    published_ = written_;
+    branch_.publish(written_);
     if (committed_hot_pages_.size() > kHotPagesKeptMax) committed_hot_pages_.clear();
     committed_hot_pages_.insert(committed_hot_pages_.end(), hot_pages_.begin(), hot_pages_.end());
     hot_pages_.clear();
@@ -134,18 +164,12 @@ void ChangeWriter::publish_finished() {
         recent_lengths_.fill({});
     }
     if (changes_of_pages_.size() > kPagesCountedMax) changes_of_pages_.clear();
-}
-
-bool ChangeWriter::write_finished() {
-    std::vector<Change> under_way = std::exchange(changes_, {});
-    (void)commit();
-    changes_ = std::move(under_way);
     return !failure_;
 }
 
 void ChangeWriter::end_change(const ObjectKey& object, bool is_base) {
-    changes_.push_back(
-        {object, is_base, static_cast<std::uint32_t>(changes_.size()), change_begin_, values_.size() - change_begin_});
+    const auto order = static_cast<std::uint32_t>(changes_.size() - record_changes_);
+    changes_.push_back({object, is_base, order, hash_object(object), record_end_, change_begin_, values_.size() - change_begin_});
 }
 
 void ChangeWriter::add(const ObjectKey& object, std::string_view value) {
@@ -270,7 +294,7 @@ void ChangeWriter::database_create(std::uint32_t tablespace, std::uint32_t datab
 
 void ChangeWriter::database_copy(std::uint32_t source_tablespace, std::uint32_t source_database, std::uint32_t tablespace,
                                  std::uint32_t database) {
-    if (!write_finished()) return;
+    if (!publish_finished()) return;
     if (const auto copied = copy_database(source_tablespace, source_database, tablespace, database); !copied)
         fail(copied.error().within("could not copy database " + std::to_string(source_database)));
 }
@@ -310,7 +334,7 @@ Result<void> ChangeWriter::copy_fork(const pg::RelationFork& source, const pg::R
 }
 
 void ChangeWriter::database_drop(std::uint32_t tablespace, std::uint32_t database) {
-    if (!write_finished()) return;
+    if (!publish_finished()) return;
     if (const auto dropped = drop_database(tablespace, database); !dropped)
         fail(dropped.error().within("could not drop database " + std::to_string(database)));
 }
@@ -348,7 +372,7 @@ void ChangeWriter::slru_edit(pg::Slru slru, std::uint32_t page, std::string_view
 }
 
 void ChangeWriter::slru_drop_segments(pg::Slru slru, const SegmentPredicate& drop) {
-    if (!write_finished()) return;
+    if (!publish_finished()) return;
     const auto segments = read_slru_segments(branch_, slru, finished_.lsn);
     if (!segments) return fail(segments.error());
     for (const auto& [segment, pages] : *segments)

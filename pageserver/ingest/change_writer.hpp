@@ -19,8 +19,8 @@
 
 namespace bough::pageserver {
 
-// Writes a record's versions into the branch's open layer when the record is finished, and with them the log position that they
-// amount to; they can be read once that is published, which is done for many records at a time. What a crash loses is written
+// Writes the versions of finished records into the branch's open layer, some records at a time, and with them the log position that
+// they amount to; they can be read once that is published, which is done for many records at a time. What a crash loses is written
 // again, the same, when the log is read again from the position stored.
 //
 // One per branch at a time, used by one thread. The branch must be readable at its ingest LSN, and borrowed things must outlive
@@ -75,6 +75,8 @@ private:
         ObjectKey object;
         bool is_base = false;
         std::uint32_t order = 0;  // of the calls
+        std::uint64_t hash = 0;   // of the object
+        Lsn lsn;                  // where its record ends
         std::size_t begin = 0;    // of its value in values_
         std::size_t size = 0;
     };
@@ -92,13 +94,13 @@ private:
     void add_zero_page(const ObjectKey& page);
     // What one record does to one object becomes one version: of pages all steps, of other things the last state.
     void combine_changes();
-    void write(BranchWrite& to, const Change& change);
+    // Everything of finished records goes to the store, or failure_ says why not.
+    void write_changes();
     // `changes`: of the page since its last base in the open layer.
     void note_changes(const ObjectKey& page, std::uint32_t changes);
     void fail(const Error& error);
-    void publish_finished();
-    // Everything of the records before the current one is in the store when this returns true.
-    bool write_finished();
+    // Everything of the records before the current one can be read when this returns true.
+    bool publish_finished();
 
     Length length(const ObjectKey& object);
     Length length_not_recent(const ObjectKey& object);
@@ -118,15 +120,20 @@ private:
 
     Lsn record_start_;  // of the record under way
     Lsn record_end_;
-    // Of the record under way.
+    // Of finished records that are not written yet, and behind them of the record under way.
     std::vector<Change> changes_;
     std::string values_;
     std::size_t change_begin_ = 0;
+    // Where those of the record under way begin.
+    std::size_t record_changes_ = 0;
+    std::size_t record_values_ = 0;
 
     // Of finished records that are not published yet.
     std::size_t pending_records_ = 0;
     std::size_t pending_bytes_ = 0;
-    LogPosition finished_;  // the last finished record
+    LogPosition finished_;   // the last finished record
+    LogPosition written_;    // of those the last that is in the store
+    LogPosition published_;  // and of those the last that can be read
     std::int64_t latest_commit_time_;
     std::unordered_map<ObjectKey, Length, ObjectHash> lengths_;  // as of the record under way; what is not in it is in the store
     // In front of lengths_, by hash: most records are of a few forks.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bough/check.hpp"
+#include "pageserver/page_store/object_hash.hpp"
 
 namespace bough::pageserver {
 
@@ -31,7 +32,7 @@ OpenLayer& BranchVersions::open_layer() {
 
 void BranchVersions::replace(const ObjectKey& page, Lsn lsn, std::string_view image) {
     bool first = false;
-    open_layer().put(page, lsn, image, /*is_base=*/true, first);
+    open_layer().put(page, hash_object(page), lsn, image, /*is_base=*/true, first);
     BOUGH_CHECK(!first);
 }
 

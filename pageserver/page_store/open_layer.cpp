@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kAlignment = alignof(std::max_align_t);
 constexpr std::size_t kChunkBytesMax = 1 << 20;
 constexpr std::size_t kTableSlotsMin = 16;
+constexpr std::size_t kTableGrowth = 4;
 
 }  // namespace
 
@@ -50,7 +51,7 @@ OpenLayer::Object* OpenLayer::find_slot(const Table& table, const ObjectKey& key
 }
 
 OpenLayer::Table& OpenLayer::grown_table() {
-    const std::size_t slots = tables_.empty() ? kTableSlotsMin : tables_.back()->slots.size() * 2;
+    const std::size_t slots = tables_.empty() ? kTableSlotsMin : tables_.back()->slots.size() * kTableGrowth;
     auto table = std::make_unique<Table>(slots);
     for (Object* object = objects_.load(std::memory_order_relaxed); object != nullptr; object = object->next_) {
         std::size_t slot = 0;
@@ -63,8 +64,7 @@ OpenLayer::Table& OpenLayer::grown_table() {
     return *tables_.back();
 }
 
-OpenLayer::Object& OpenLayer::find_or_add(const ObjectKey& key, bool& added) {
-    const std::uint64_t hash = hash_object(key);
+OpenLayer::Object& OpenLayer::find_or_add(const ObjectKey& key, std::uint64_t hash, bool& added) {
     Table* table = tables_.empty() ? &grown_table() : tables_.back().get();
     std::size_t slot = 0;
     if (Object* there = find_slot(*table, key, hash, slot)) return *there;
@@ -87,10 +87,27 @@ OpenLayer::Object& OpenLayer::find_or_add(const ObjectKey& key, bool& added) {
     return *object;
 }
 
-std::uint32_t OpenLayer::put(const ObjectKey& key, Lsn lsn, std::string_view value, bool is_base, bool& is_first_of_object) {
+void OpenLayer::fetch_slot(std::uint64_t hash) const {
+    if (tables_.empty()) return;
+    const Table& table = *tables_.back();
+    __builtin_prefetch(&table.slots[hash & (table.slots.size() - 1)]);
+}
+
+void OpenLayer::fetch_object(std::uint64_t hash) const {
+    if (tables_.empty()) return;
+    const Table& table = *tables_.back();
+    const Object* object = table.slots[hash & (table.slots.size() - 1)].load(std::memory_order_relaxed);
+    if (object == nullptr) return;
+    __builtin_prefetch(object);
+    // It may lie in two lines.
+    __builtin_prefetch(reinterpret_cast<const std::byte*>(object) + sizeof(Object) - 1);
+}
+
+std::uint32_t OpenLayer::put(const ObjectKey& key, std::uint64_t hash, Lsn lsn, std::string_view value, bool is_base,
+                             bool& is_first_of_object) {
     BOUGH_CHECK(value.size() <= std::numeric_limits<std::uint32_t>::max());
     is_first_of_object = false;
-    Object& object = find_or_add(key, is_first_of_object);
+    Object& object = find_or_add(key, hash, is_first_of_object);
     auto* version = new (allocate(sizeof(Version) + value.size())) Version();
     version->lsn_ = lsn;
     highest_lsn_ = std::max(highest_lsn_, lsn);
@@ -98,9 +115,13 @@ std::uint32_t OpenLayer::put(const ObjectKey& key, Lsn lsn, std::string_view val
     std::memcpy(reinterpret_cast<char*>(version + 1), value.data(), value.size());
     std::atomic<Version*>* place = &object.newest_;
     Version* older = place->load(std::memory_order_relaxed);
-    while (older != nullptr && older->lsn_ > lsn) {
-        place = &older->older_;
-        older = place->load(std::memory_order_relaxed);
+    if (lsn >= object.newest_lsn_) {
+        object.newest_lsn_ = lsn;
+    } else {
+        while (older != nullptr && older->lsn_ > lsn) {
+            place = &older->older_;
+            older = place->load(std::memory_order_relaxed);
+        }
     }
     version->older_.store(older, std::memory_order_relaxed);
     place->store(version, std::memory_order_release);

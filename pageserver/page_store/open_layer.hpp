@@ -56,6 +56,7 @@ public:
         ObjectKey key_;
         std::uint32_t changes_ = 0;  // the writer's: since the last version that needs nothing older
         std::uint64_t hash_ = 0;
+        Lsn newest_lsn_;  // the writer's: so that it need not look at the newest version, which is seldom in the cache
         std::atomic<Version*> newest_ = nullptr;
         Object* next_ = nullptr;
         Object* next_row_ = nullptr;
@@ -70,8 +71,11 @@ public:
     // --- for the writer
 
     // Puts the version in its place by LSN, in front of one with the same LSN. Returns how many changes there now are to the object
-    // that build on one another, 0 when the value is a base (it needs nothing older).
-    std::uint32_t put(const ObjectKey& key, Lsn lsn, std::string_view value, bool is_base, bool& is_first_of_object);
+    // that build on one another, 0 when the value is a base (it needs nothing older). `hash`: the key's hash_object().
+    std::uint32_t put(const ObjectKey& key, std::uint64_t hash, Lsn lsn, std::string_view value, bool is_base, bool& is_first_of_object);
+    // For the processor's cache, ahead of put(): where the table leads to for the hash, and once that is there what it leads to.
+    void fetch_slot(std::uint64_t hash) const;
+    void fetch_object(std::uint64_t hash) const;
     // The log up to there is in this layer or in older ones.
     void set_position(LogPosition position) { position_ = position; }
     const std::optional<LogPosition>& position() const { return position_; }
@@ -86,7 +90,7 @@ public:
     std::size_t object_count() const { return object_count_; }  // the writer's, or of a frozen layer
 
 private:
-    // Open addressing; doubled by publishing a larger copy. Readers of an older table miss only objects that are newer than what
+    // Open addressing; grows by publishing a larger copy. Readers of an older table miss only objects that are newer than what
     // they may read.
     struct Table {
         explicit Table(std::size_t slot_count) : slots(slot_count) {}
@@ -96,7 +100,7 @@ private:
     void* allocate(std::size_t bytes);
     void count(std::size_t bytes);
     Object* find_slot(const Table& table, const ObjectKey& key, std::uint64_t hash, std::size_t& slot) const;
-    Object& find_or_add(const ObjectKey& key, bool& added);
+    Object& find_or_add(const ObjectKey& key, std::uint64_t hash, bool& added);
     Table& grown_table();
 
     OpenBytes& open_bytes_;

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "pageserver/page_store/object_hash.hpp"
+
 namespace bough::pageserver {
 namespace {
 
@@ -16,7 +18,7 @@ class OpenLayerTest : public testing::Test {
 protected:
     std::uint32_t put(const ObjectKey& key, Lsn lsn, std::string_view value, bool is_base = false) {
         bool first = false;
-        return layer_.put(key, lsn, value, is_base, first);
+        return layer_.put(key, hash_object(key), lsn, value, is_base, first);
     }
     std::vector<std::string> values(const ObjectKey& key) const {
         std::vector<std::string> found;
@@ -61,7 +63,7 @@ TEST_F(OpenLayerTest, its_memory_is_counted_while_it_lives_and_small_while_it_ho
     {
         OpenLayer small(bytes_);
         bool first = false;
-        small.put(page(1), Lsn{1}, "x", true, first);
+        small.put(page(1), hash_object(page(1)), Lsn{1}, "x", true, first);
         EXPECT_TRUE(first);
         EXPECT_GT(bytes_.now(), 0u);
         EXPECT_LT(bytes_.now(), 4096u);

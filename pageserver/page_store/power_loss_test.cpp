@@ -7,6 +7,7 @@
 #include <rocksdb/env.h>
 
 #include "pageserver/page_store/forgetful_files.hpp"
+#include "pageserver/page_store/object_hash.hpp"
 #include "pageserver/page_store/page_version.hpp"
 #include "pageserver/page_store/store.hpp"
 #include "pageserver/testing/temporary_directory.hpp"
@@ -27,11 +28,13 @@ void write_record(Store& store, BranchNumber branch, std::uint64_t lsn) {
     auto write = *store.write_to(branch);
     const bool first = lsn <= kPages;
     const std::string text = "record " + std::to_string(lsn);
-    write.put(page(lsn % kPages), Lsn{lsn},
+    const ObjectKey object = page(lsn % kPages);
+    write.put(object, hash_object(object), Lsn{lsn},
               first ? encode_zero_page()
                     : encode_record(pg::PageBase::previous, Lsn{lsn - 1}, Lsn{lsn}, std::as_bytes(std::span(text))),
               first);
-    write.put(ObjectKey::two_phase(1), Lsn{lsn}, encode_present(text), true);
+    const ObjectKey state = ObjectKey::two_phase(1);
+    write.put(state, hash_object(state), Lsn{lsn}, encode_present(text), true);
     write.set_position({Lsn{lsn}, Lsn{lsn - 1}});
 }
 

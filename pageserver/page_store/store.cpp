@@ -11,6 +11,7 @@
 #include "pageserver/page_store/compaction_damage.hpp"
 #include "pageserver/page_store/damage.hpp"
 #include "pageserver/page_store/history_filter.hpp"
+#include "pageserver/page_store/object_hash.hpp"
 #include "pageserver/page_store/page_version.hpp"
 #include "pageserver/page_store/read_only_store.hpp"
 #include "pageserver/page_store/scan.hpp"
@@ -162,7 +163,7 @@ Result<void> Store::write(WriteSet set) {
         BOUGH_ASSIGN(auto write, write_to(branch));
         for (; entry != entries.end() && entry->branch == branch; ++entry) {
             const std::string_view value = std::string_view(set.impl_->bytes).substr(entry->begin, entry->size);
-            write.put(entry->object, entry->lsn, value, !has_runs(entry->object.kind) || is_base_version(value));
+            write.put(entry->object, hash_object(entry->object), entry->lsn, value, !has_runs(entry->object.kind) || is_base_version(value));
         }
         if (const auto found = set.impl_->positions.find(branch); found != set.impl_->positions.end()) {
             write.set_position(found->second);

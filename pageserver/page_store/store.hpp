@@ -89,27 +89,34 @@ private:
 };
 
 class BranchVersions;
+class OpenLayer;
 class StoreLayers;
 
-// Writes versions of one branch, straight into its open layer. While it exists nobody else writes to the branch: it is for one
-// record, or a set that is at hand. A position that is set says that everything up to it has been put; layers end at positions.
+// Writes versions of one branch, straight into its open layer. While it exists nobody else writes to the branch: it is for a set
+// that is at hand. A position that is set says that everything up to it has been put; layers end at positions.
 class BranchWrite {
 public:
     ~BranchWrite();
     BranchWrite(BranchWrite&&) noexcept;
     BranchWrite& operator=(BranchWrite&&) = delete;
 
-    // `is_base`: the value needs nothing older (for kinds that have runs; others never do). Returns how many versions of the object
-    // now build on one another in the open layer.
-    std::uint32_t put(const ObjectKey& object, Lsn lsn, std::string_view value, bool is_base);
+    // `hash`: the object's hash_object(). `is_base`: the value needs nothing older (for kinds that have runs; others never do). Returns how many
+    // versions of the object now build on one another in the open layer.
+    std::uint32_t put(const ObjectKey& object, std::uint64_t hash, Lsn lsn, std::string_view value, bool is_base);
+    // An object of that hash is going to be put: its place is fetched into the processor's cache meanwhile. First the slot, and once that is
+    // there what it leads to.
+    void fetch_slot(std::uint64_t hash);
+    void fetch_object(std::uint64_t hash);
     void set_position(LogPosition position);
 
 private:
     friend class Store;
     BranchWrite(StoreLayers& store, BranchVersions& branch);
+    OpenLayer& layer();
     StoreLayers* store_;
     BranchVersions* branch_;  // null: moved from
     std::unique_lock<std::mutex> lock_;
+    OpenLayer* layer_ = nullptr;  // the branch's, once it was asked for
 };
 
 // Finds versions, wherever they are: in layers or files. Sees what was written before it was moved there. Cheap to make, holds memory:

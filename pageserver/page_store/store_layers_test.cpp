@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pageserver/page_store/object_hash.hpp"
 #include "pageserver/page_store/page_version.hpp"
 #include "pageserver/page_store/store.hpp"
 #include "pageserver/testing/temporary_directory.hpp"
@@ -27,7 +28,7 @@ protected:
     std::filesystem::path path() const { return directory_.path() / "store"; }
     static void put(Store& store, const ObjectKey& object, Lsn lsn, std::string_view value, BranchNumber branch = kBranch) {
         auto write = *store.write_to(branch);
-        write.put(object, lsn, value, !has_runs(object.kind) || is_base_version(value));
+        write.put(object, hash_object(object), lsn, value, !has_runs(object.kind) || is_base_version(value));
         write.set_position({lsn, Lsn{lsn.value - 1}});
     }
     // LSNs from `at` downward.
@@ -116,7 +117,7 @@ TEST_F(StoreLayersTest, what_was_written_above_the_position_is_written_again_ove
         put(*store, ObjectKey::two_phase(1), Lsn{10}, encode_present("x"));
         // As by a database that is being copied when the process ends.
         auto write = *store->write_to(kBranch);
-        write.put(page(1), Lsn{50}, image, true);
+        write.put(page(1), hash_object(page(1)), Lsn{50}, image, true);
     }
     const auto store = *Store::open(path(), resources_);
     EXPECT_EQ(store->durable_lsn(kBranch), Lsn{10});

@@ -16,16 +16,6 @@ std::uint32_t get_u32(const char*& at) {
 
 }  // namespace
 
-ObjectKey ObjectKey::page(const pg::PageTag& tag) {
-    const auto& r = tag.fork.relation;
-    return {Kind::page, r.tablespace, r.database, r.number, static_cast<std::uint8_t>(tag.fork.fork), tag.block};
-}
-
-ObjectKey ObjectKey::fork_length(const pg::RelationFork& fork) {
-    const auto& r = fork.relation;
-    return {Kind::fork_length, r.tablespace, r.database, r.number, static_cast<std::uint8_t>(fork.fork), 0};
-}
-
 ObjectKey ObjectKey::database_entry(std::uint32_t tablespace, std::uint32_t database) {
     return {Kind::database, tablespace, database, 0, 0, 0};
 }

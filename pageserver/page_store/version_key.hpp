@@ -52,8 +52,8 @@ struct ObjectKey {
 
     auto operator<=>(const ObjectKey&) const = default;
 
-    static ObjectKey page(const pg::PageTag& tag);
-    static ObjectKey fork_length(const pg::RelationFork& fork);
+    static ObjectKey page(const pg::PageTag& tag) { return of_fork(Kind::page, tag.fork, tag.block); }
+    static ObjectKey fork_length(const pg::RelationFork& fork) { return of_fork(Kind::fork_length, fork, 0); }
     static ObjectKey database_entry(std::uint32_t tablespace, std::uint32_t database);
     static ObjectKey relation_map(std::uint32_t tablespace, std::uint32_t database);
     static ObjectKey tablespace_entry(std::uint32_t oid);
@@ -66,6 +66,12 @@ struct ObjectKey {
 
     // Of a page or fork_length key.
     pg::RelationFork relation_fork() const;
+
+private:
+    static ObjectKey of_fork(Kind kind, const pg::RelationFork& fork, std::uint32_t block) {
+        const auto& r = fork.relation;
+        return {kind, r.tablespace, r.database, r.number, static_cast<std::uint8_t>(fork.fork), block};
+    }
 };
 
 // On disk: branch, kind, fields big-endian, then the complement of the LSN: of one object's versions the newest comes first.
