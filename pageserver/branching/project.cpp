@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "bough/check.hpp"
+#include "pageserver/branching/erasure_stretches.hpp"
 #include "pageserver/branching/postgres_time.hpp"
 
 namespace bough::pageserver {
@@ -77,8 +78,14 @@ Result<void> Project::finish_erasures(std::atomic<bool>* cancelled) {
     if (stretches.empty()) return {};
     BOUGH_TRY(store_->flush());
     // A hundred branches of a hundred pull requests are one stretch, and the files they share are rewritten once.
+    Result<void> outcome;
     for (const std::vector<BranchNumber>& erased : stretches) {
-        BOUGH_TRY(store_->compact_branches(erased.front(), erased.back(), cancelled));
+        if (const auto compacted = store_->compact_branches(erased.front(), erased.back(), cancelled); !compacted) {
+            // What is damaged stays so, and keeps no other's space.
+            if (compacted.error().code != ErrorCode::corrupt) return compacted;
+            if (outcome) outcome = compacted;
+            continue;
+        }
         Store::MetadataChanges changes;
         for (const BranchNumber number : erased) {
             store_->forget_image_candidates(number);
@@ -88,19 +95,14 @@ Result<void> Project::finish_erasures(std::atomic<bool>* cancelled) {
         const std::lock_guard lock(mutex_);
         for (const BranchNumber number : erased) erasing_.erase(number);
     }
-    return {};
+    return outcome;
 }
 
 std::vector<std::vector<BranchNumber>> Project::stretches_to_erase() const {
     const std::lock_guard lock(mutex_);
     std::set<BranchNumber> living;
     for (const auto& [id, branch] : branches_) living.insert(branch->number());
-    std::vector<std::vector<BranchNumber>> stretches;
-    for (const BranchNumber number : erasing_) {
-        if (stretches.empty() || living.lower_bound(stretches.back().back()) != living.lower_bound(number)) stretches.emplace_back();
-        stretches.back().push_back(number);
-    }
-    return stretches;
+    return stretches_between(living, erasing_);
 }
 
 Result<std::uint64_t> Project::deleted_bytes() const {

@@ -80,7 +80,6 @@ private:
     // Under changing_ and mutex_: tells the branch and the store what is kept with that cutoff.
     void publish_kept(Branch& branch, Lsn cutoff);
     bool has_children(const Branch& branch) const;
-    // The branches whose bytes are still in files, in the order of their numbers, divided where a living branch's number lies between.
     std::vector<std::vector<BranchNumber>> stretches_to_erase() const;
 
     const ProjectId id_;

@@ -149,7 +149,8 @@ void StoreModel::apply(const Logged& record) {
     Life& life = lives_.at(record.branch);
     if (life.writer == nullptr) {
         commit_all();  // a child's ingest needs its ancestors' state
-        auto writer = ChangeWriter::make(*branch(life), runner_->reader());
+        // One change at once, as if each record were written on its own, or some.
+        auto writer = ChangeWriter::make(*branch(life), runner_->reader(), {.changes = 1 + below(12)});
         ASSERT_TRUE(writer.has_value()) << writer.error().to_string();
         life.writer = std::move(*writer);
     }

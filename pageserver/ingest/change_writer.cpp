@@ -19,10 +19,7 @@ constexpr std::uint32_t kHotChangesStep = 32;
 static_assert(ChangeWriter::kHotChanges % kHotChangesStep == 0);
 constexpr std::size_t kCopyBatchBytes = 1 << 20;
 constexpr std::uint32_t kCopyPagesPerRead = 64;
-// So much is written at once: enough that the layer's places for the next changes are fetched meanwhile, and little enough that the values
-// are still in the processor's cache.
-constexpr std::size_t kChangesAtOnce = 256;
-constexpr std::size_t kValueBytesAtOnce = 64 << 10;
+// How many changes ahead of the one that is put.
 constexpr std::size_t kFetchSlotsAhead = 16;
 constexpr std::size_t kFetchObjectsAhead = 8;
 
@@ -30,25 +27,27 @@ constexpr std::size_t kFetchObjectsAhead = 8;
 
 std::size_t ChangeWriter::ObjectHash::operator()(const ObjectKey& key) const noexcept { return hash_object(key); }
 
-ChangeWriter::ChangeWriter(Branch& branch, PageReader& reader, std::int64_t latest_commit_time)
+ChangeWriter::ChangeWriter(Branch& branch, PageReader& reader, AtOnce at_once, std::int64_t latest_commit_time)
     : branch_(branch),
       reader_(reader),
+      at_once_(at_once),
       finished_(branch.ingested()),
       written_(finished_),
       published_(finished_),
       latest_commit_time_(latest_commit_time) {}
 
-Result<std::unique_ptr<ChangeWriter>> ChangeWriter::make(Branch& branch, PageReader& reader) {
+Result<std::unique_ptr<ChangeWriter>> ChangeWriter::make(Branch& branch, PageReader& reader, AtOnce at_once) {
     const LogPosition begin = branch.ingested();
     BOUGH_CHECK(branch.readable_at(begin.lsn));
     BOUGH_ASSIGN(const std::int64_t latest, latest_commit_time(branch, begin.lsn));
-    return std::unique_ptr<ChangeWriter>(new ChangeWriter(branch, reader, latest));
+    return std::unique_ptr<ChangeWriter>(new ChangeWriter(branch, reader, at_once, latest));
 }
 
 // --- records and writing
 
 void ChangeWriter::record(Lsn start, Lsn end) {
     BOUGH_CHECK(changes_.size() == record_changes_);
+    if (dropped_record_) fail({ErrorCode::internal, "record at " + start.to_string() + " comes after one that was dropped", {}});
     if (end <= finished_.lsn || start < finished_.lsn)
         fail({ErrorCode::internal,
               "record at " + start.to_string() + " comes after the one that ends at " + finished_.lsn.to_string(),
@@ -65,7 +64,7 @@ void ChangeWriter::finish_record() {
     pending_bytes_ += values_.size() - record_values_;
     record_changes_ = changes_.size();
     record_values_ = values_.size();
-    if (changes_.size() >= kChangesAtOnce || values_.size() >= kValueBytesAtOnce) write_changes();
+    if (changes_.size() >= at_once_.changes || values_.size() >= at_once_.value_bytes) write_changes();
 }
 
 void ChangeWriter::combine_changes() {
@@ -138,6 +137,7 @@ void ChangeWriter::note_changes(const ObjectKey& page, std::uint32_t changes) {
 void ChangeWriter::drop_record() {
     changes_.resize(record_changes_);
     values_.resize(record_values_);
+    dropped_record_ = true;
     lengths_.clear();
     recent_lengths_.fill({});
 }
@@ -146,6 +146,11 @@ Result<void> ChangeWriter::commit() {
     BOUGH_CHECK(changes_.size() == record_changes_);
     // Also what was finished before something went wrong: it may be durable already, and its WAL gone.
     publish_finished();
+    // Not in the middle of a record, which has set some itself.
+    if (lengths_.size() > kLengthsKeptMax) {
+        lengths_.clear();
+        recent_lengths_.fill({});
+    }
     return failure_ ? Result<void>(*failure_) : Result<void>();
 }
 
@@ -159,10 +164,6 @@ bool ChangeWriter::publish_finished() {
     if (committed_hot_pages_.size() > kHotPagesKeptMax) committed_hot_pages_.clear();
     committed_hot_pages_.insert(committed_hot_pages_.end(), hot_pages_.begin(), hot_pages_.end());
     hot_pages_.clear();
-    if (lengths_.size() > kLengthsKeptMax) {
-        lengths_.clear();
-        recent_lengths_.fill({});
-    }
     if (changes_of_pages_.size() > kPagesCountedMax) changes_of_pages_.clear();
     return !failure_;
 }

@@ -27,7 +27,14 @@ namespace bough::pageserver {
 // this.
 class ChangeWriter final : public pg::ChangeSink {
 public:
-    static Result<std::unique_ptr<ChangeWriter>> make(Branch& branch, PageReader& reader);
+    // So much is written to the layer at once, of finished records: enough that the layer's places for the next changes are fetched
+    // meanwhile, and little enough that the values are still in the processor's cache.
+    struct AtOnce {
+        std::size_t changes = 256;
+        std::size_t value_bytes = 64 << 10;
+    };
+    static Result<std::unique_ptr<ChangeWriter>> make(Branch& branch, PageReader& reader, AtOnce at_once);
+    static Result<std::unique_ptr<ChangeWriter>> make(Branch& branch, PageReader& reader) { return make(branch, reader, AtOnce{}); }
 
     // After all changes of a record have been given.
     void finish_record();
@@ -40,7 +47,7 @@ public:
     static constexpr std::uint32_t kHotChanges = 256;
     std::vector<ObjectKey> take_hot_pages() { return std::exchange(committed_hot_pages_, {}); }
 
-    // The first thing that went wrong, after which nothing is written any more.
+    // The first thing that went wrong, after which no further record is taken.
     const std::optional<Error>& failure() const { return failure_; }
     std::size_t pending_bytes() const { return pending_bytes_; }
     std::size_t pending_records() const { return pending_records_; }
@@ -85,7 +92,7 @@ private:
     };
     using Length = std::optional<std::uint32_t>;  // of a fork or SLRU segment; nullopt: there is none
 
-    ChangeWriter(Branch& branch, PageReader& reader, std::int64_t latest_commit_time);
+    ChangeWriter(Branch& branch, PageReader& reader, AtOnce at_once, std::int64_t latest_commit_time);
 
     // What is appended to values_ between the two is the value of a change to `object`.
     void begin_change() { change_begin_ = values_.size(); }
@@ -117,6 +124,7 @@ private:
 
     Branch& branch_;
     PageReader& reader_;
+    const AtOnce at_once_;
 
     Lsn record_start_;  // of the record under way
     Lsn record_end_;
@@ -127,6 +135,7 @@ private:
     // Where those of the record under way begin.
     std::size_t record_changes_ = 0;
     std::size_t record_values_ = 0;
+    bool dropped_record_ = false;
 
     // Of finished records that are not published yet.
     std::size_t pending_records_ = 0;

@@ -46,6 +46,7 @@ void BranchVersions::freeze() {
 }
 
 void BranchVersions::drop_all() {
+    dropped_ = true;
     open_.reset();
     written.reset();
     publish(nullptr);

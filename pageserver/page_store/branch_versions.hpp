@@ -28,7 +28,7 @@ public:
     // Null when there are no layers.
     std::shared_ptr<const Layers> snapshot() const;
 
-    // Held by whoever writes, for one record's versions or one set of them: between two holders the layer is whole.
+    // Held by whoever writes, for one set of records' versions: between two holders the layer is whole.
     std::mutex& writing() { return writing_; }
 
     // --- under writing()
@@ -41,8 +41,9 @@ public:
     void freeze();
     // The last position written since the store was opened, in whatever layer.
     std::optional<LogPosition> written;
-    // Its versions are gone or going: nothing is kept of what is still written.
+    // Its versions are gone or going: nothing is kept of what was written, and nothing may be written any more.
     void drop_all();
+    bool dropped() const { return dropped_; }
 
     // What the branch ever had versions of, in files or layers. Only the one who writes adds to it.
     TouchedSet touched;
@@ -69,6 +70,7 @@ private:
     OpenBytes& open_bytes_;
     std::mutex writing_;
     std::shared_ptr<OpenLayer> open_;       // under writing_
+    bool dropped_ = false;                  // under writing_
     mutable std::mutex mutex_;              // taken after writing_
     std::shared_ptr<const Layers> layers_;  // under mutex_
 };

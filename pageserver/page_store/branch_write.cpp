@@ -10,7 +10,10 @@ BranchWrite::BranchWrite(StoreLayers& store, BranchVersions& branch) : store_(&s
 }
 
 BranchWrite::BranchWrite(BranchWrite&& other) noexcept
-    : store_(other.store_), branch_(std::exchange(other.branch_, nullptr)), lock_(std::move(other.lock_)), layer_(other.layer_) {}
+    : store_(other.store_),
+      branch_(std::exchange(other.branch_, nullptr)),
+      lock_(std::move(other.lock_)),
+      layer_(std::exchange(other.layer_, nullptr)) {}
 
 BranchWrite::~BranchWrite() = default;
 

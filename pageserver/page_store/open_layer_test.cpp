@@ -52,6 +52,16 @@ TEST_F(OpenLayerTest, a_version_at_the_same_lsn_takes_the_place_of_the_one_befor
     EXPECT_EQ(layer_.find(page(1))->newest_at(Lsn{20})->value(), "b");
 }
 
+TEST_F(OpenLayerTest, a_lower_version_leaves_the_newest_where_it_is) {
+    put(page(1), Lsn{30}, "c");
+    put(page(1), Lsn{10}, "a");
+    put(page(1), Lsn{20}, "b");
+    put(page(1), Lsn{10}, "image");
+    put(page(1), Lsn{15}, "between");
+    put(page(1), Lsn{40}, "d");
+    EXPECT_EQ(values(page(1)), (std::vector<std::string>{"d", "c", "b", "between", "image", "a"}));
+}
+
 TEST_F(OpenLayerTest, counts_the_changes_since_the_last_base) {
     EXPECT_EQ(put(page(1), Lsn{1}, "image", true), 0u);
     EXPECT_EQ(put(page(1), Lsn{2}, "r"), 1u);

@@ -143,7 +143,10 @@ Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& director
 
 Result<BranchWrite> Store::write_to(BranchNumber branch) {
     if (impl_->layers->abandoned()) return abandoned_error();
-    return BranchWrite(*impl_->layers, impl_->layers->branch(branch));
+    BranchWrite write(*impl_->layers, impl_->layers->branch(branch));
+    // What came after its erasure would stay for ever.
+    if (write.branch_->dropped()) return Error{ErrorCode::not_found, "the branch was deleted", {}};
+    return write;
 }
 
 bool Store::has_room() const { return impl_->resources.impl_->open_bytes.has_room() && impl_->layers->takes_more(); }

@@ -231,10 +231,9 @@ Result<void> StoreLayers::flush() {
 
 void StoreLayers::drop(BranchNumber number) {
     const std::lock_guard nothing_is_being_sealed(sealing_);
-    BranchVersions* branch = branches_.find(number);
-    if (branch == nullptr) return;
-    const std::lock_guard writing(branch->writing());
-    branch->drop_all();
+    BranchVersions& branch = branches_.find_or_make(number);
+    const std::lock_guard writing(branch.writing());
+    branch.drop_all();
 }
 
 void StoreLayers::abandon() {

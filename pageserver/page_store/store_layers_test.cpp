@@ -238,6 +238,20 @@ TEST_F(StoreLayersTest, a_store_whose_unsealable_layers_are_erased_takes_more_ag
     EXPECT_TRUE(store->has_room());
 }
 
+// Whoever still ingests it writes into a branch whose versions were erased: they would stay for ever.
+TEST_F(StoreLayersTest, an_erased_branch_takes_nothing_any_more) {
+    const auto store = *Store::create(path(), resources_);
+    put(*store, page(1), Lsn{20}, encode_zero_page());
+    ASSERT_TRUE(store->erase_branch(kBranch).has_value());
+    ASSERT_TRUE(store->erase_branch(BranchNumber{77}).has_value());  // that nothing was ever written to
+    for (const BranchNumber branch : {kBranch, BranchNumber{77}}) {
+        const auto write = store->write_to(branch);
+        ASSERT_FALSE(write.has_value());
+        EXPECT_EQ(write.error().code, ErrorCode::not_found);
+    }
+    EXPECT_TRUE(store->write_to(BranchNumber{78}).has_value());
+}
+
 using StoreLayersDeathTest = StoreLayersTest;
 TEST_F(StoreLayersDeathTest, a_position_never_goes_back) {
     testing::FLAGS_gtest_death_test_style = "threadsafe";

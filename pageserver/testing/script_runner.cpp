@@ -44,7 +44,9 @@ Result<void> ScriptRunner::run(const Script& script, std::mt19937_64& random, co
                 if (writer == nullptr) {
                     // A child's ingest needs its ancestors' state.
                     BOUGH_TRY(commit_all());
-                    BOUGH_ASSIGN(writer, ChangeWriter::make(*target, reader_));
+                    // One change at once, as if each record were written on its own, or some.
+                    const ChangeWriter::AtOnce at_once{.changes = 1 + random() % 12};
+                    BOUGH_ASSIGN(writer, ChangeWriter::make(*target, reader_, at_once));
                 }
                 writer->record(step.record.prev_lsn, step.record.lsn);
                 for (const Operation& operation : step.operations) operation(*writer);
