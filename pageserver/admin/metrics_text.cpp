@@ -27,16 +27,12 @@ public:
         sample(name, {}, std::to_string(value));
     }
     void histogram(const std::string& name, const std::string& label, const LatencyHistogram& histogram) {
-        std::uint64_t total = 0;
-        for (std::size_t i = 0; i < LatencyHistogram::kBoundsUs.size(); ++i) {
-            total += histogram.count(i);
-            sample(name + "_bucket", label + ",le=\"" + decimal(static_cast<double>(LatencyHistogram::kBoundsUs[i]) / 1e6) + "\"",
-                   std::to_string(total));
-        }
-        total += histogram.count(LatencyHistogram::kBoundsUs.size());
-        sample(name + "_bucket", label + ",le=\"+Inf\"", std::to_string(total));
+        buckets(name, label, histogram, LatencyHistogram::kBoundsUs, 1e6);
         sample(name + "_sum", label, decimal(histogram.sum_seconds()));
-        sample(name + "_count", label, std::to_string(total));
+    }
+    void histogram(const std::string& name, const ChainHistogram& histogram) {
+        buckets(name, {}, histogram, ChainHistogram::kBounds, 1);
+        sample(name + "_sum", {}, std::to_string(histogram.sum()));
     }
     static std::string decimal(double value) {
         char text[64];
@@ -46,6 +42,19 @@ public:
     std::string take() { return std::move(text_); }
 
 private:
+    // `_bucket` and `_count`; a bound is so many of the metric's unit `per_unit`.
+    void buckets(const std::string& name, const std::string& label, const auto& histogram, const auto& bounds, double per_unit) {
+        const std::string before = label.empty() ? label : label + ",";
+        std::uint64_t total = 0;
+        for (std::size_t i = 0; i < bounds.size(); ++i) {
+            total += histogram.count(i);
+            sample(name + "_bucket", before + "le=\"" + decimal(static_cast<double>(bounds[i]) / per_unit) + "\"", std::to_string(total));
+        }
+        total += histogram.count(bounds.size());
+        sample(name + "_bucket", before + "le=\"+Inf\"", std::to_string(total));
+        sample(name + "_count", label, std::to_string(total));
+    }
+
     std::string text_;
 };
 
@@ -62,6 +71,8 @@ void write_reads(Writer& out, const PageReaderMetrics& m) {
     out.histogram("bough_pageserver_getpage_seconds", "source=\"image\"", m.latency_image);
     out.histogram("bough_pageserver_getpage_seconds", "source=\"edits\"", m.latency_edits);
     out.histogram("bough_pageserver_getpage_seconds", "source=\"redo\"", m.latency_redo);
+    out.describe("bough_pageserver_chain_steps", "histogram", "How many versions a page was made from, where it was no image");
+    out.histogram("bough_pageserver_chain_steps", m.chain_steps);
     out.counter("bough_pageserver_records_applied_total", "WAL records applied to pages that were read", m.records_applied);
     out.counter("bough_pageserver_images_written_back_total", "Long chains of versions cut by an image", m.images_written_back);
     out.counter("bough_pageserver_read_failures_total", "Page requests that ended in an error", m.failures);
@@ -131,6 +142,17 @@ void write_stores(Writer& out, const AdminServices& services) {
     for (const auto& project : projects)
         if (const auto bytes = project->deleted_bytes())
             out.sample("bough_pageserver_store_deleted_bytes", "project=\"" + project->id().str() + "\"", std::to_string(*bytes));
+    out.describe("bough_pageserver_store_kind_bytes", "gauge", "Bytes of an open project's files, by the kind of what they hold");
+    for (const auto& project : projects)
+        if (const auto kinds = project->store().file_bytes_by_kind())
+            for (const auto& [kind, bytes] : *kinds)
+                out.sample("bough_pageserver_store_kind_bytes",
+                           "project=\"" + project->id().str() + "\",kind=\"" + std::string(kind_name(kind)) + "\"", std::to_string(bytes));
+    out.describe("bough_pageserver_compaction_debt_bytes", "gauge",
+                 "Bytes that compactions of an open project have yet to rewrite, as RocksDB estimates");
+    for (const auto& project : projects)
+        out.sample("bough_pageserver_compaction_debt_bytes", "project=\"" + project->id().str() + "\"",
+                   std::to_string(project->store().compaction_debt_bytes()));
     const StoreResources::Counts counts = services.resources.counts();
     out.gauge("bough_pageserver_layer_bytes", "Bytes of all layers that are not sealed yet", counts.open_bytes);
     out.gauge("bough_pageserver_layer_bytes_max", "Where ingest begins to wait", services.resources.options().open_bytes_max);

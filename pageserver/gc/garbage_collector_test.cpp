@@ -465,6 +465,13 @@ TEST_F(GarbageCollectorTest, deleting_a_branch_gives_its_bytes_back_and_leaves_t
     const Store::BranchSize own = *project_->store().branch_bytes(x->number());
     const Store::BranchSize root_own = *project_->store().branch_bytes(root()->number());
     EXPECT_EQ(own.files + root_own.files, project_->store().bytes_on_disk());
+    const auto kinds = *project_->store().file_bytes_by_kind();
+    std::uint64_t of_all_kinds = 0;
+    for (const auto& [kind, bytes] : kinds) of_all_kinds += bytes;
+    EXPECT_EQ(of_all_kinds, project_->store().bytes_on_disk());
+    EXPECT_GT(kinds.at(Kind::page), 490 * pg::kPageBytes);
+    EXPECT_LT(kinds.at(Kind::fork_length), pg::kPageBytes);
+    EXPECT_FALSE(kinds.contains(Kind::two_phase));
     EXPECT_GT(own.files, 490 * pg::kPageBytes) << "random bytes do not compress";
     EXPECT_LT(own.files, 520 * pg::kPageBytes);
 

@@ -370,7 +370,15 @@ bool Store::has_image_candidates(BranchNumber branch) const { return impl_->hist
 
 void Store::forget_image_candidates(BranchNumber branch) { impl_->history_filter->image_candidates().forget(branch); }
 
-Result<std::map<BranchNumber, std::uint64_t>> Store::file_bytes_by_branch() const { return impl_->space->bytes().all(); }
+Result<std::map<BranchNumber, std::uint64_t>> Store::file_bytes_by_branch() const { return impl_->space->bytes().by_branch(); }
+
+Result<std::map<Kind, std::uint64_t>> Store::file_bytes_by_kind() const { return impl_->space->bytes().by_kind(); }
+
+std::uint64_t Store::compaction_debt_bytes() const {
+    std::uint64_t bytes = 0;
+    impl_->db->GetIntProperty(impl_->versions.get(), rocksdb::DB::Properties::kEstimatePendingCompactionBytes, &bytes);
+    return bytes;
+}
 
 Result<Store::BranchSize> Store::branch_bytes(BranchNumber number) const {
     BranchSize size;

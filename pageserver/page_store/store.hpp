@@ -214,6 +214,10 @@ public:
     Result<BranchSize> branch_bytes(BranchNumber branch) const;
     // BranchSize::files of every branch that has any, deleted ones too as long as they take space.
     Result<std::map<BranchNumber, std::uint64_t>> file_bytes_by_branch() const;
+    // The same by kind. What earlier builds wrote is counted once a compaction has rewritten it.
+    Result<std::map<Kind, std::uint64_t>> file_bytes_by_kind() const;
+    // What compactions have yet to rewrite, estimated.
+    std::uint64_t compaction_debt_bytes() const;
 
     // The store is going to be removed: background work ends, nothing more is written, not even when it is closed. Reads go on
     // as far as files are open.

@@ -16,6 +16,26 @@ std::uint32_t get_u32(const char*& at) {
 
 }  // namespace
 
+std::string_view kind_name(Kind kind) {
+    switch (kind) {
+        case Kind::position: return "position";
+        case Kind::page: return "page";
+        case Kind::fork_length: return "fork_length";
+        case Kind::database: return "database";
+        case Kind::relation_map: return "relation_map";
+        case Kind::tablespace: return "tablespace";
+        case Kind::slru_segment: return "slru_segment";
+        case Kind::slru_page: return "slru_page";
+        case Kind::two_phase: return "two_phase";
+        case Kind::replication_origin: return "replication_origin";
+        case Kind::counters: return "counters";
+        case Kind::parameters: return "parameters";
+        case Kind::commit_time: return "commit_time";
+        case Kind::touched: return "touched";
+    }
+    return "unknown";
+}
+
 ObjectKey ObjectKey::database_entry(std::uint32_t tablespace, std::uint32_t database) {
     return {Kind::database, tablespace, database, 0, 0, 0};
 }

@@ -250,6 +250,7 @@ Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::spa
     for (const Chain& chain : chains) {
         keep(branch, chain, page_at(out, chain.index));
         dearest = std::max(dearest, chain.used_redo ? Source::redo : Source::edits);
+        metrics_.chain_steps.add(chain.length);
         (chain.used_redo ? metrics_.pages_from_redo : metrics_.pages_from_edits).fetch_add(1, std::memory_order_relaxed);
         if (chain.length <= chain_steps_max_) continue;
         if (const auto written = write_back(branch, chain, encode_image(page_at(out, chain.index))); !written)

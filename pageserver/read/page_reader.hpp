@@ -13,6 +13,7 @@
 #include "pageserver/branching/branch.hpp"
 #include "pageserver/branching/view.hpp"
 #include "pageserver/page_store/page_version.hpp"
+#include "pageserver/read/chain_histogram.hpp"
 #include "pageserver/read/latency_histogram.hpp"
 #include "pageserver/read/length_cache.hpp"
 #include "pageserver/read/owner_cache.hpp"
@@ -37,6 +38,7 @@ struct PageReaderMetrics {
     LatencyHistogram latency_image;
     LatencyHistogram latency_edits;
     LatencyHistogram latency_redo;
+    ChainHistogram chain_steps;  // of those from edits and redo
 };
 
 // Thread-safe; takes no locks but those of its caches' shards. Callers see to it that the branch is readable at the LSN (Branch::readable_at).
