@@ -81,9 +81,12 @@ Result<void> Project::finish_erasures(std::atomic<bool>* cancelled) {
     Result<void> outcome;
     for (const std::vector<BranchNumber>& erased : stretches) {
         if (const auto compacted = store_->compact_branches(erased.front(), erased.back(), cancelled); !compacted) {
-            // What is damaged stays so, and keeps no other's space.
             if (compacted.error().code != ErrorCode::corrupt) return compacted;
             if (outcome) outcome = compacted;
+            // What is damaged stays so, and is not to be read and rewritten over and over.
+            const std::lock_guard lock(mutex_);
+            for (const BranchNumber number : erased) erasing_.erase(number);
+            unerasable_.insert(erased.begin(), erased.end());
             continue;
         }
         Store::MetadataChanges changes;
@@ -100,9 +103,9 @@ Result<void> Project::finish_erasures(std::atomic<bool>* cancelled) {
 
 std::vector<std::vector<BranchNumber>> Project::stretches_to_erase() const {
     const std::lock_guard lock(mutex_);
-    std::set<BranchNumber> living;
-    for (const auto& [id, branch] : branches_) living.insert(branch->number());
-    return stretches_between(living, erasing_);
+    std::set<BranchNumber> staying = unerasable_;
+    for (const auto& [id, branch] : branches_) staying.insert(branch->number());
+    return stretches_between(staying, erasing_);
 }
 
 Result<std::uint64_t> Project::deleted_bytes() const {

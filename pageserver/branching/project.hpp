@@ -45,7 +45,8 @@ public:
     Result<void> delete_branch(const BranchId& id);
 
     // Gives back what deleted branches still take. Work for minutes at times; one caller works, others wait. `unavailable` when
-    // `cancelled` (which may be null) becomes true.
+    // `cancelled` (which may be null) becomes true. `corrupt` once for those whose files are damaged: they keep the space of none but
+    // whom they share files with, and are tried again when the project is opened next.
     Result<void> finish_erasures(std::atomic<bool>* cancelled = nullptr);
     // What deleted branches still take in files.
     Result<std::uint64_t> deleted_bytes() const;
@@ -94,6 +95,7 @@ private:
     std::map<SnapshotId, SnapshotRow> snapshots_;           // under mutex_
     std::map<BranchNumber, std::multiset<Lsn>> children_;   // under mutex_: where each branch's children begin
     std::set<BranchNumber> erasing_;                        // under mutex_: deleted branches whose bytes are still in files
+    std::set<BranchNumber> unerasable_;                     // under mutex_: deleted branches beside damage, left until the next opening
     std::mutex erasures_;                                   // held by the one who works on them
     BranchNumber next_number_;                              // under changing_
     // How far each branch had come when its cutoff was last asked for and could not rise by more ingest: under changing_.

@@ -3,6 +3,8 @@
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -516,6 +518,44 @@ TEST_F(GarbageCollectorTest, deleted_branches_on_both_sides_of_a_living_one_give
     std::vector<std::byte> page(pg::kPageBytes);
     ASSERT_TRUE(runner_->reader().read(*living, kFork, 0, page, living->ingest_lsn()).has_value());
     EXPECT_EQ(page[100], std::byte('3'));
+}
+
+TEST_F(GarbageCollectorTest, a_deleted_branch_in_a_damaged_file_is_told_of_once) {
+    garbage_.reset();
+    write_images(2, 16);
+    std::mt19937_64 random(5);
+    for (const char* name : {"c2", "c3"}) {
+        ASSERT_TRUE(project_->create_branch(branch_id(name), branch_id("b0"), positions_.back()).has_value());
+        auto writer = *ChangeWriter::make(**project_->branch(branch_id(name)), runner_->reader());
+        const LogPosition at{writer->finished().lsn + 100, writer->finished().lsn};
+        writer->record(at.prev_lsn, at.lsn);
+        for (std::uint32_t block = 0; block < 200; ++block) {
+            std::vector<std::byte> page(pg::kPageBytes);
+            for (std::byte& b : page) b = static_cast<std::byte>(random());
+            writer->page_image({kFork, block}, pg::ConstPage(page.data(), pg::kPageBytes));
+        }
+        writer->finish_record();
+        ASSERT_TRUE(writer->commit().has_value());
+    }
+    // In one file, so that it does not go with its branch at once.
+    ASSERT_TRUE(project_->store().flush().has_value());
+    std::filesystem::path newest;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.path()))
+        if (entry.path().extension() == ".sst" && entry.path().filename() > newest.filename()) newest = entry.path();
+    ASSERT_GT(std::filesystem::file_size(newest), 300 * pg::kPageBytes) << "the file of c2 and c3";
+    {
+        std::fstream file(newest, std::ios::binary | std::ios::in | std::ios::out);
+        file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(newest) / 4));  // in c2's part
+        file.put('\x55');
+        file.put('\xAA');
+    }
+    ASSERT_TRUE(project_->delete_branch(branch_id("c2")).has_value());
+    const auto erased = project_->finish_erasures();
+    ASSERT_FALSE(erased.has_value());
+    EXPECT_EQ(erased.error().code, ErrorCode::corrupt);
+    EXPECT_TRUE(project_->finish_erasures().has_value()) << "it was told";
+    EXPECT_GT(*project_->deleted_bytes(), 100 * pg::kPageBytes);
+    EXPECT_EQ(project_->store().metadata_with_prefix(kErasingRowPrefix)->size(), 1u) << "it is tried again when the project is opened";
 }
 
 TEST_F(GarbageCollectorTest, space_of_a_deleted_branch_does_not_wait_for_a_long_collection) {
