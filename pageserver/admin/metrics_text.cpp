@@ -26,13 +26,19 @@ public:
         describe(name, "gauge", help);
         sample(name, {}, std::to_string(value));
     }
-    void histogram(const std::string& name, const std::string& label, const LatencyHistogram& histogram) {
-        buckets(name, label, histogram, LatencyHistogram::kBoundsUs, 1e6);
-        sample(name + "_sum", label, decimal(histogram.sum_seconds()));
-    }
-    void histogram(const std::string& name, const ChainHistogram& histogram) {
-        buckets(name, {}, histogram, ChainHistogram::kBounds, 1);
-        sample(name + "_sum", {}, std::to_string(histogram.sum()));
+    // Its values are so many of the metric's unit `per_unit`.
+    void histogram(const std::string& name, const std::string& label, const auto& histogram, double per_unit) {
+        const std::string before = label.empty() ? label : label + ",";
+        std::uint64_t total = 0;
+        for (std::size_t i = 0; i < histogram.kBounds.size(); ++i) {
+            total += histogram.count(i);
+            sample(name + "_bucket", before + "le=\"" + decimal(static_cast<double>(histogram.kBounds[i]) / per_unit) + "\"",
+                   std::to_string(total));
+        }
+        total += histogram.count(histogram.kBounds.size());
+        sample(name + "_bucket", before + "le=\"+Inf\"", std::to_string(total));
+        sample(name + "_sum", label, decimal(static_cast<double>(histogram.sum()) / per_unit));
+        sample(name + "_count", label, std::to_string(total));
     }
     static std::string decimal(double value) {
         char text[64];
@@ -42,19 +48,6 @@ public:
     std::string take() { return std::move(text_); }
 
 private:
-    // `_bucket` and `_count`; a bound is so many of the metric's unit `per_unit`.
-    void buckets(const std::string& name, const std::string& label, const auto& histogram, const auto& bounds, double per_unit) {
-        const std::string before = label.empty() ? label : label + ",";
-        std::uint64_t total = 0;
-        for (std::size_t i = 0; i < bounds.size(); ++i) {
-            total += histogram.count(i);
-            sample(name + "_bucket", before + "le=\"" + decimal(static_cast<double>(bounds[i]) / per_unit) + "\"", std::to_string(total));
-        }
-        total += histogram.count(bounds.size());
-        sample(name + "_bucket", before + "le=\"+Inf\"", std::to_string(total));
-        sample(name + "_count", label, std::to_string(total));
-    }
-
     std::string text_;
 };
 
@@ -67,12 +60,12 @@ void write_reads(Writer& out, const PageReaderMetrics& m) {
     out.sample("bough_pageserver_pages_total", "source=\"beyond_end\"", std::to_string(m.pages_beyond_end));
     out.describe("bough_pageserver_getpage_seconds", "histogram",
                  "Duration of page requests, by the dearest source of their pages");
-    out.histogram("bough_pageserver_getpage_seconds", "source=\"cache\"", m.latency_cache);
-    out.histogram("bough_pageserver_getpage_seconds", "source=\"image\"", m.latency_image);
-    out.histogram("bough_pageserver_getpage_seconds", "source=\"edits\"", m.latency_edits);
-    out.histogram("bough_pageserver_getpage_seconds", "source=\"redo\"", m.latency_redo);
+    out.histogram("bough_pageserver_getpage_seconds", "source=\"cache\"", m.latency_cache, 1e9);
+    out.histogram("bough_pageserver_getpage_seconds", "source=\"image\"", m.latency_image, 1e9);
+    out.histogram("bough_pageserver_getpage_seconds", "source=\"edits\"", m.latency_edits, 1e9);
+    out.histogram("bough_pageserver_getpage_seconds", "source=\"redo\"", m.latency_redo, 1e9);
     out.describe("bough_pageserver_chain_steps", "histogram", "How many versions a page was made from, where it was no image");
-    out.histogram("bough_pageserver_chain_steps", m.chain_steps);
+    out.histogram("bough_pageserver_chain_steps", {}, m.chain_steps, 1);
     out.counter("bough_pageserver_records_applied_total", "WAL records applied to pages that were read", m.records_applied);
     out.counter("bough_pageserver_images_written_back_total", "Long chains of versions cut by an image", m.images_written_back);
     out.counter("bough_pageserver_read_failures_total", "Page requests that ended in an error", m.failures);
@@ -131,28 +124,30 @@ void write_followed(Writer& out, const AdminServices& services) {
          [](const Followers::Entry& e) { return e.status.running ? 1 : 0; });
 }
 
+std::string label_of(const Project& project) { return "project=\"" + project.id().str() + "\""; }
+
 void write_stores(Writer& out, const AdminServices& services) {
     const auto projects = services.projects.opened();
     out.gauge("bough_pageserver_projects", "Projects in the data directory", services.projects.ids().size());
-    out.describe("bough_pageserver_store_bytes", "gauge", "Bytes of an open project's store on disk");
-    for (const auto& project : projects)
-        out.sample("bough_pageserver_store_bytes", "project=\"" + project->id().str() + "\"",
-                   std::to_string(project->store().bytes_on_disk()));
+    const auto each = [&](std::string_view name, std::string_view help, const auto& value) {
+        out.describe(name, "gauge", help);
+        for (const auto& project : projects) out.sample(name, label_of(*project), std::to_string(value(*project)));
+    };
+    each("bough_pageserver_store_bytes", "Bytes of an open project's store on disk", [](Project& p) { return p.store().bytes_on_disk(); });
+    each("bough_pageserver_store_unflushed_bytes", "Bytes of an open project's layers", [](Project& p) { return p.store().dirty_bytes(); });
+    each("bough_pageserver_compaction_debt_bytes", "Bytes that compactions of an open project have yet to rewrite, as RocksDB estimates",
+         [](Project& p) { return p.store().compaction_debt_bytes(); });
+    // What cannot be told, since files cannot be read just now, is left out.
     out.describe("bough_pageserver_store_deleted_bytes", "gauge", "Bytes that deleted branches still take in an open project's files");
     for (const auto& project : projects)
         if (const auto bytes = project->deleted_bytes())
-            out.sample("bough_pageserver_store_deleted_bytes", "project=\"" + project->id().str() + "\"", std::to_string(*bytes));
+            out.sample("bough_pageserver_store_deleted_bytes", label_of(*project), std::to_string(*bytes));
     out.describe("bough_pageserver_store_kind_bytes", "gauge", "Bytes of an open project's files, by the kind of what they hold");
     for (const auto& project : projects)
         if (const auto kinds = project->store().file_bytes_by_kind())
             for (const auto& [kind, bytes] : *kinds)
-                out.sample("bough_pageserver_store_kind_bytes",
-                           "project=\"" + project->id().str() + "\",kind=\"" + std::string(kind_name(kind)) + "\"", std::to_string(bytes));
-    out.describe("bough_pageserver_compaction_debt_bytes", "gauge",
-                 "Bytes that compactions of an open project have yet to rewrite, as RocksDB estimates");
-    for (const auto& project : projects)
-        out.sample("bough_pageserver_compaction_debt_bytes", "project=\"" + project->id().str() + "\"",
-                   std::to_string(project->store().compaction_debt_bytes()));
+                out.sample("bough_pageserver_store_kind_bytes", label_of(*project) + ",kind=\"" + std::string(kind_name(kind)) + "\"",
+                           std::to_string(bytes));
     const StoreResources::Counts counts = services.resources.counts();
     out.gauge("bough_pageserver_layer_bytes", "Bytes of all layers that are not sealed yet", counts.open_bytes);
     out.gauge("bough_pageserver_layer_bytes_max", "Where ingest begins to wait", services.resources.options().open_bytes_max);
@@ -165,10 +160,6 @@ void write_stores(Writer& out, const AdminServices& services) {
                 counts.seal_failures);
     out.describe("bough_pageserver_seal_seconds_total", "counter", "Time that sealing took");
     out.sample("bough_pageserver_seal_seconds_total", {}, Writer::decimal(static_cast<double>(counts.seal_microseconds) / 1e6));
-    out.describe("bough_pageserver_store_unflushed_bytes", "gauge", "Bytes of an open project's layers");
-    for (const auto& project : projects)
-        out.sample("bough_pageserver_store_unflushed_bytes", "project=\"" + project->id().str() + "\"",
-                   std::to_string(project->store().dirty_bytes()));
 }
 
 void write_garbage(Writer& out, const GarbageMetrics& m) {

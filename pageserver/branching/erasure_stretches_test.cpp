@@ -1,6 +1,8 @@
 #include "pageserver/branching/erasure_stretches.hpp"
 
-#include <initializer_list>
+#include <cstdint>
+#include <set>
+#include <vector>
 
 #include <gtest/gtest.h>
 

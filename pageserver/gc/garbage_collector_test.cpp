@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -14,6 +13,7 @@
 #include "pageserver/branching/restore_window.hpp"
 #include "pageserver/branching/time_index.hpp"
 #include "pageserver/gc/garbage_collector.hpp"
+#include "pageserver/testing/flip_bit.hpp"
 #include "pageserver/testing/script_runner.hpp"
 #include "pageserver/testing/temporary_directory.hpp"
 
@@ -65,17 +65,30 @@ protected:
         for (int i = 0; i < records; ++i) {
             const LogPosition at{writer->finished().lsn + 100, writer->finished().lsn};
             writer->record(at.prev_lsn, at.lsn);
-            for (std::uint32_t block = 0; block < pages; ++block) {
-                std::vector<std::byte> page(pg::kPageBytes);
-                for (std::byte& b : page) b = static_cast<std::byte>(random());
-                writer->page_image({kFork, block}, pg::ConstPage(page.data(), pg::kPageBytes));
-            }
+            give_images(*writer, pages, random);
             writer->commit(kScriptBegan + (i + 1) * 1'000'000);
             writer->finish_record();
             positions_.push_back(at);
         }
         ASSERT_TRUE(writer->commit().has_value());
         ASSERT_TRUE(project_->store().flush().has_value());
+    }
+    static void give_images(ChangeWriter& writer, std::uint32_t pages, std::mt19937_64& random) {
+        std::vector<std::byte> page(pg::kPageBytes);
+        for (std::uint32_t block = 0; block < pages; ++block) {
+            for (std::byte& b : page) b = static_cast<std::byte>(random());
+            writer.page_image({kFork, block}, pg::ConstPage(page.data(), pg::kPageBytes));
+        }
+    }
+    // One record with images of random bytes, which are not durable yet.
+    void write_record(const char* name, std::uint32_t pages, std::uint64_t seed) {
+        auto writer = *ChangeWriter::make(**project_->branch(branch_id(name)), runner_->reader());
+        std::mt19937_64 random(seed);
+        const LogPosition at{writer->finished().lsn + 100, writer->finished().lsn};
+        writer->record(at.prev_lsn, at.lsn);
+        give_images(*writer, pages, random);
+        writer->finish_record();
+        ASSERT_TRUE(writer->commit().has_value());
     }
     ErrorCode read_at(Lsn lsn) {
         std::vector<std::byte> page(pg::kPageBytes);
@@ -448,17 +461,7 @@ TEST_F(GarbageCollectorTest, deleting_a_branch_gives_its_bytes_back_and_leaves_t
     const auto x = *project_->branch(branch_id("x"));
     const std::uint64_t before = project_->store().bytes_on_disk();
     {
-        auto writer = *ChangeWriter::make(*x, runner_->reader());
-        std::mt19937_64 random(9);
-        const LogPosition at{writer->finished().lsn + 100, writer->finished().lsn};
-        writer->record(at.prev_lsn, at.lsn);
-        for (std::uint32_t block = 0; block < 500; ++block) {
-            std::vector<std::byte> page(pg::kPageBytes);
-            for (std::byte& b : page) b = static_cast<std::byte>(random());
-            writer->page_image({kFork, block}, pg::ConstPage(page.data(), pg::kPageBytes));
-        }
-        writer->finish_record();
-        ASSERT_TRUE(writer->commit().has_value());
+        write_record("x", 500, 9);
         const Store::BranchSize open = *project_->store().branch_bytes(x->number());
         EXPECT_EQ(open.files, 0u);
         EXPECT_GT(open.memory, 500 * pg::kPageBytes);
@@ -487,55 +490,42 @@ TEST_F(GarbageCollectorTest, deleting_a_branch_gives_its_bytes_back_and_leaves_t
 }
 
 TEST_F(GarbageCollectorTest, deleted_branches_on_both_sides_of_a_living_one_give_their_bytes_back) {
+    garbage_.reset();
     write_images(2, 16);
-    const auto write_page = [&](Branch& branch, std::byte fill) {
-        auto writer = *ChangeWriter::make(branch, runner_->reader());
-        const LogPosition at{writer->finished().lsn + 100, writer->finished().lsn};
-        writer->record(at.prev_lsn, at.lsn);
-        const std::vector<std::byte> page(pg::kPageBytes, fill);
-        writer->page_image({kFork, 0}, pg::ConstPage(page.data(), pg::kPageBytes));
-        writer->finish_record();
-        ASSERT_TRUE(writer->commit().has_value());
-    };
     const std::vector<std::string> names = {"c1", "c2", "c3", "c4", "c5"};
     for (const std::string& name : names) {
         ASSERT_TRUE(project_->create_branch(branch_id(name), branch_id("b0"), positions_.back()).has_value());
-        write_page(**project_->branch(branch_id(name)), std::byte(name.back()));
+        write_record(name.c_str(), 1, static_cast<std::uint64_t>(name.back()));
     }
     ASSERT_TRUE(project_->store().flush().has_value());
     const auto living = *project_->branch(branch_id("c3"));
     const std::uint64_t own = (*project_->store().branch_bytes(living->number())).files;
+    std::vector<std::byte> page(pg::kPageBytes), before(pg::kPageBytes);
+    ASSERT_TRUE(runner_->reader().read(*living, kFork, 0, before, living->ingest_lsn()).has_value());
     for (const std::string& name : names) {
         if (name == "c3") continue;
         ASSERT_TRUE(project_->delete_branch(branch_id(name)).has_value());
     }
     EXPECT_GT(*project_->deleted_bytes(), 0u);
+    ASSERT_TRUE(project_->store().flush().has_value());
+    const auto kinds = *project_->store().file_bytes_by_kind();
+    EXPECT_TRUE(kinds.contains(kLowestKind)) << "what erases the branches is in files, too";
+    for (const auto& [kind, bytes] : kinds) EXPECT_NE(kind_name(kind), "unknown");
 
     ASSERT_TRUE(project_->finish_erasures().has_value());
     EXPECT_EQ(*project_->deleted_bytes(), 0u);
     EXPECT_TRUE(project_->store().metadata_with_prefix(kErasingRowPrefix)->empty());
     EXPECT_GT((*project_->store().branch_bytes(living->number())).files, own / 2);
-    std::vector<std::byte> page(pg::kPageBytes);
     ASSERT_TRUE(runner_->reader().read(*living, kFork, 0, page, living->ingest_lsn()).has_value());
-    EXPECT_EQ(page[100], std::byte('3'));
+    EXPECT_EQ(page, before);
 }
 
 TEST_F(GarbageCollectorTest, a_deleted_branch_in_a_damaged_file_is_told_of_once) {
     garbage_.reset();
     write_images(2, 16);
-    std::mt19937_64 random(5);
     for (const char* name : {"c2", "c3"}) {
         ASSERT_TRUE(project_->create_branch(branch_id(name), branch_id("b0"), positions_.back()).has_value());
-        auto writer = *ChangeWriter::make(**project_->branch(branch_id(name)), runner_->reader());
-        const LogPosition at{writer->finished().lsn + 100, writer->finished().lsn};
-        writer->record(at.prev_lsn, at.lsn);
-        for (std::uint32_t block = 0; block < 200; ++block) {
-            std::vector<std::byte> page(pg::kPageBytes);
-            for (std::byte& b : page) b = static_cast<std::byte>(random());
-            writer->page_image({kFork, block}, pg::ConstPage(page.data(), pg::kPageBytes));
-        }
-        writer->finish_record();
-        ASSERT_TRUE(writer->commit().has_value());
+        write_record(name, 200, 5);
     }
     // In one file, so that it does not go with its branch at once.
     ASSERT_TRUE(project_->store().flush().has_value());
@@ -543,12 +533,7 @@ TEST_F(GarbageCollectorTest, a_deleted_branch_in_a_damaged_file_is_told_of_once)
     for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.path()))
         if (entry.path().extension() == ".sst" && entry.path().filename() > newest.filename()) newest = entry.path();
     ASSERT_GT(std::filesystem::file_size(newest), 300 * pg::kPageBytes) << "the file of c2 and c3";
-    {
-        std::fstream file(newest, std::ios::binary | std::ios::in | std::ios::out);
-        file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(newest) / 4));  // in c2's part
-        file.put('\x55');
-        file.put('\xAA');
-    }
+    flip_bit(newest, std::filesystem::file_size(newest) / 4);  // in c2's part
     ASSERT_TRUE(project_->delete_branch(branch_id("c2")).has_value());
     const auto erased = project_->finish_erasures();
     ASSERT_FALSE(erased.has_value());

@@ -1,6 +1,7 @@
 #include "pageserver/ingest/change_writer.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "bough/check.hpp"
 #include "pageserver/branching/state.hpp"
@@ -33,7 +34,6 @@ ChangeWriter::ChangeWriter(Branch& branch, PageReader& reader, AtOnce at_once, s
       at_once_(at_once),
       finished_(branch.ingested()),
       written_(finished_),
-      published_(finished_),
       latest_commit_time_(latest_commit_time) {}
 
 Result<std::unique_ptr<ChangeWriter>> ChangeWriter::make(Branch& branch, PageReader& reader, AtOnce at_once) {
@@ -158,8 +158,7 @@ bool ChangeWriter::publish_finished() {
     write_changes();
     pending_records_ = 0;
     pending_bytes_ = 0;
-    if (published_ == written_) return !failure_;
-    published_ = written_;
+    if (branch_.ingest_lsn() == written_.lsn) return !failure_;
     branch_.publish(written_);
     if (committed_hot_pages_.size() > kHotPagesKeptMax) committed_hot_pages_.clear();
     committed_hot_pages_.insert(committed_hot_pages_.end(), hot_pages_.begin(), hot_pages_.end());

@@ -140,9 +140,8 @@ private:
     // Of finished records that are not published yet.
     std::size_t pending_records_ = 0;
     std::size_t pending_bytes_ = 0;
-    LogPosition finished_;   // the last finished record
-    LogPosition written_;    // of those the last that is in the store
-    LogPosition published_;  // and of those the last that can be read
+    LogPosition finished_;  // the last finished record
+    LogPosition written_;   // of those the last that is in the store
     std::int64_t latest_commit_time_;
     std::unordered_map<ObjectKey, Length, ObjectHash> lengths_;  // as of the record under way; what is not in it is in the store
     // In front of lengths_, by hash: most records are of a few forks.

@@ -2,13 +2,16 @@
 #include "pageserver/ingest/change_writer.hpp"
 
 #include <functional>
-#include <random>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "pageserver/testing/model.hpp"
+#include "pageserver/testing/operations.hpp"
 #include "pageserver/testing/script.hpp"
 #include "pageserver/testing/script_runner.hpp"
 #include "pageserver/testing/temporary_directory.hpp"
@@ -49,12 +52,6 @@ TEST(ChangeWriterTest, what_was_finished_before_a_failure_is_published) {
     ASSERT_TRUE(branch->store().flush().has_value());
     EXPECT_EQ(branch->store().durable_lsn(branch->number()), end);
 }
-
-struct DropBelow final : pg::ChangeSink::SegmentPredicate {
-    explicit DropBelow(std::uint32_t l) : limit(l) {}
-    bool operator()(std::uint32_t segment) const override { return segment < limit; }
-    std::uint32_t limit;
-};
 
 // Gives the same changes to a writer and to the plain model.
 class DeferredChangesTest : public testing::Test {

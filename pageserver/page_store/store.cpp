@@ -338,7 +338,6 @@ Result<void> Store::erase_branch(BranchNumber branch) {
     impl_->layers->drop(branch);
     // An image that takes a version's place is there before, or finds nothing.
     const std::lock_guard nothing_is_replaced(impl_->replacing);
-    constexpr auto kLowestKind = static_cast<Kind>(0);
     const auto begin = encode_version_key(branch, ObjectKey::single(kLowestKind), Lsn{~0ull});
     const auto end = encode_version_key(BranchNumber{branch.value + 1}, ObjectKey::single(kLowestKind), Lsn{~0ull});
     const rocksdb::Slice from(begin.data(), begin.size());

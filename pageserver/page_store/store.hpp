@@ -190,7 +190,8 @@ public:
     // The store's number among all that this process ever opened.
     std::uint64_t id() const;
 
-    // Removes all versions of the branch, to which nothing can be written any more (`not_found`). Not durable before a flush; compact_branches() gives back what then still takes space.
+    // Removes all versions of the branch, to which nothing can be written any more (`not_found`). Not durable before a flush;
+    // compact_branches() gives back what then still takes space.
     Result<void> erase_branch(BranchNumber branch);
 
     // What compactions drop versions by: nothing goes before something is set here.

@@ -11,6 +11,7 @@
 
 #include "pageserver/page_store/page_version.hpp"
 #include "pageserver/page_store/store.hpp"
+#include "pageserver/testing/flip_bit.hpp"
 #include "pageserver/testing/temporary_directory.hpp"
 
 namespace bough::pageserver {
@@ -72,13 +73,6 @@ protected:
         }
         return names;
     }
-    static void flip(const fs::path& file, std::uint64_t at) {
-        std::fstream stream(file, std::ios::binary | std::ios::in | std::ios::out);
-        stream.seekg(static_cast<std::streamoff>(at));
-        const char byte = static_cast<char>(stream.get() ^ 0x10);
-        stream.seekp(static_cast<std::streamoff>(at));
-        stream.put(byte);
-    }
     std::uint64_t largest(std::string& name) const {
         const auto files = ssts();
         const auto found = std::ranges::max_element(files, {}, &StoreFile::bytes);
@@ -126,11 +120,11 @@ TEST_F(StoreFilesTest, a_flipped_bit_anywhere_in_a_file_is_found) {
     const std::uint64_t bytes = largest(name);
     for (int part = 0; part < 40; ++part) {
         const std::uint64_t at = bytes * static_cast<std::uint64_t>(part) / 40 + 17;
-        flip(path() / name, at);
+        flip_bit(path() / name, at);
         EXPECT_EQ(check_store_file(path(), name).has_value() ? ErrorCode::internal : check_store_file(path(), name).error().code,
                   ErrorCode::corrupt)
             << at << " of " << bytes;
-        flip(path() / name, at);
+        flip_bit(path() / name, at);
     }
     EXPECT_TRUE(check_store_file(path(), name).has_value());
 }
@@ -139,7 +133,7 @@ TEST_F(StoreFilesTest, a_damaged_file_is_found_beside_an_open_store_and_no_other
     const auto store = *Store::open(path(), resources_);
     EXPECT_TRUE(damaged().empty());
     std::string name;
-    flip(path() / name, largest(name) / 2);
+    flip_bit(path() / name, largest(name) / 2);
     EXPECT_EQ(damaged(), std::vector<std::string>{name});
 }
 
@@ -163,7 +157,7 @@ TEST_F(StoreFilesTest, a_damaged_manifest_is_found_and_the_files_that_are_there_
     const auto manifest =
         std::ranges::find_if(whole.files, [](const StoreFile& file) { return file.name.starts_with("MANIFEST-"); });
     ASSERT_NE(manifest, whole.files.end());
-    flip(path() / manifest->name, 20);
+    flip_bit(path() / manifest->name, 20);
     EXPECT_EQ(check_store_file(path(), manifest->name).error().code, ErrorCode::corrupt);
     const StoreListing listing = *list_store_files(path());
     EXPECT_TRUE(listing.damage.has_value());
@@ -194,7 +188,7 @@ TEST_F(StoreFilesTest, only_names_of_a_stores_files_are_taken) {
 // Compactions meet damage that nobody has read yet. What they would have written stays as it was, and the rest goes on.
 TEST_F(StoreFilesTest, damage_that_a_compaction_meets_stops_nothing_else) {
     std::string name;
-    flip(path() / name, largest(name) / 2);
+    flip_bit(path() / name, largest(name) / 2);
     const auto store = *Store::open(path(), resources_);
     const auto compacted = store->compact_branches(kBranch, kBranch);
     ASSERT_FALSE(compacted.has_value());

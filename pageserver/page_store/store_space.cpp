@@ -15,7 +15,6 @@ struct KeyRange {
           begin(begin_bytes.data(), begin_bytes.size()),
           end(end_bytes.data(), end_bytes.size()) {}
 
-    static constexpr auto kLowestKind = static_cast<Kind>(0);
     const VersionKeyBytes begin_bytes;
     const VersionKeyBytes end_bytes;
     const rocksdb::Slice begin;

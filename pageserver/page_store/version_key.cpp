@@ -17,6 +17,7 @@ std::uint32_t get_u32(const char*& at) {
 }  // namespace
 
 std::string_view kind_name(Kind kind) {
+    if (kind == kLowestKind) return "erasure";
     switch (kind) {
         case Kind::position: return "position";
         case Kind::page: return "page";

@@ -38,7 +38,10 @@ enum class Kind : std::uint8_t {
     touched = 14,      // which objects the branch has versions of (touched_set.hpp); has one row, at LSN 0
 };
 
-// As metrics and messages call it; "unknown" when it is none of them.
+// Of no object: the keys of a whole branch begin with it, and so do the ranges that erase one.
+inline constexpr auto kLowestKind = static_cast<Kind>(0);
+
+// As metrics call it; "unknown" when it is none of them.
 std::string_view kind_name(Kind kind);
 
 // Kinds that are pages: their versions are changes as well as whole states, and several lie together in a run (page_run.hpp).

@@ -306,7 +306,7 @@ Result<void> PageReader::read(const Branch& branch, Cursor& cursor, const pg::Re
                                   : *source == Source::redo  ? metrics_.latency_redo
                                   : *source == Source::edits ? metrics_.latency_edits
                                                              : metrics_.latency_image;
-    histogram.add(std::chrono::steady_clock::now() - begun);
+    histogram.add(static_cast<std::uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now() - begun).count()));
     return {};
 }
 

@@ -9,16 +9,6 @@
 #include "pg/wal_format.hpp"
 
 namespace bough::pageserver {
-namespace {
-
-struct DropBelow final : pg::ChangeSink::SegmentPredicate {
-    explicit DropBelow(std::uint32_t l) : limit(l) {}
-    bool operator()(std::uint32_t segment) const override { return segment < limit; }
-    std::uint32_t limit;
-};
-
-}  // namespace
-
 std::vector<Operation> OperationMaker::make_record(const ModelState& before) {
     // What looks at much of the state comes alone in its record, as in Postgres.
     std::vector<Operation> operations;

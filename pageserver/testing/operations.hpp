@@ -13,6 +13,13 @@ namespace bough::pageserver {
 
 using Operation = std::function<void(pg::ChangeSink&)>;
 
+// For slru_drop_segments().
+struct DropBelow final : pg::ChangeSink::SegmentPredicate {
+    explicit DropBelow(std::uint32_t l) : limit(l) {}
+    bool operator()(std::uint32_t segment) const override { return segment < limit; }
+    std::uint32_t limit;
+};
+
 // The same calls on the same random numbers give the same operations.
 class OperationMaker {
 public:

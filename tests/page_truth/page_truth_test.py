@@ -113,7 +113,7 @@ def test_every_page_equals_stock_replay_when_its_history_is_gone(worked, scratch
             worked.cli("snapshot", "create", f"end-of-{branch}", "--branch", branch, "--at", truths[branch].end)
         worked.cli("project", "update", "--restore-window", "0s")
         worked.admin("pageserver").request("POST", f"/v1/projects/{worked.project_id()}/gc")
-        assert worked.pageserver_counter("gc_images") > 300
+        assert worked.pageserver_metric("gc_images_total") > 300
         for truth in truths.values():
             refused = worked.refused("snapshot", "create", "earlier", "--branch", truth.branch, "--at", truth.begin)
             assert "restore window" in refused, refused

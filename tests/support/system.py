@@ -131,10 +131,12 @@ class BoughSystem:
 
     # --- branches and SQL
 
-    def pageserver_counter(self, name):
-        """One of the pageserver's counters, since it began."""
-        metrics = self.admin("pageserver").bytes("/metrics").decode()
-        return int(next(line.split()[-1] for line in metrics.splitlines() if line.startswith(f"bough_pageserver_{name}_total ")))
+    def pageserver_metric(self, name):
+        """One of the pageserver's metrics, summed over its labels."""
+        lines = self.admin("pageserver").bytes("/metrics").decode().splitlines()
+        values = [int(line.split()[-1]) for line in lines if line.startswith((f"bough_pageserver_{name} ", f"bough_pageserver_{name}{{"))]
+        assert values, f"the pageserver has no metric {name}"
+        return sum(values)
 
     def branch(self, name, parent=None, at=None, **options):
         """Creates a branch; its description."""
