@@ -29,9 +29,10 @@ Cursor::~Cursor() = default;
 Cursor::Cursor(Cursor&&) noexcept = default;
 Cursor& Cursor::operator=(Cursor&&) noexcept = default;
 
-Result<bool> Cursor::Impl::enter_run(Lsn lsn) {
+Result<bool> Cursor::Impl::arrive(Lsn lsn) {
     BOUGH_ASSIGN(const bool valid, outcome(*iterator));
-    if (!valid) return false;
+    if (!valid || !iterator->key().starts_with({sought.data(), kObjectKeyBytes})) return false;
+    if (!has_runs(object.kind)) return true;
     if (const auto parsed = run.parse(view(iterator->key()), view(iterator->value())); !parsed) return parsed.error();
     // A run's key is its oldest version, which is not above `lsn`: the iterator went to it by that.
     const auto newest = run.newest_at(lsn);
@@ -40,19 +41,39 @@ Result<bool> Cursor::Impl::enter_run(Lsn lsn) {
     return true;
 }
 
-Result<bool> Cursor::Impl::seek_in_files(Lsn lsn) {
-    // The layers were taken before this is read, see StoreLayers::seals().
-    const std::uint64_t seals = store->seals();
-    if (iterator == nullptr || iterator_seals != seals) {
+Result<bool> Cursor::Impl::seek(Lsn lsn) {
+    if (seeker == nullptr) {
         rocksdb::ReadOptions options;
         options.prefix_same_as_start = true;
         options.fill_cache = fills_block_cache;
-        iterator.reset(store->db().NewIterator(options, &store->family()));
-        iterator_seals = seals;
+        seeker.reset(store->db().NewIterator(options, &store->family()));
     }
-    const VersionKeyBytes key = encode_version_key(branch, object, lsn);
-    iterator->Seek(rocksdb::Slice(key.data(), key.size()));
-    return has_runs(object.kind) ? enter_run(lsn) : outcome(*iterator);
+    iterator = seeker.get();
+    iterator->Seek(rocksdb::Slice(sought.data(), sought.size()));
+    return arrive(lsn);
+}
+
+Result<bool> Cursor::Impl::seek_in_files(Lsn lsn) {
+    // The layers were taken before this is read, see StoreLayers::seals().
+    if (const std::uint64_t now = store->seals(); seals != now) {
+        seeker.reset();
+        sweep.forget();
+        seals = now;
+    }
+    sought = encode_version_key(branch, object, lsn);
+    if (sweep.follows(branch, object)) {
+        iterator = sweep.go_to(*store, fills_block_cache, sought);
+        if (iterator != nullptr) return arrive(lsn);
+    }
+    return seek(lsn);
+}
+
+Result<bool> Cursor::Impl::older_in_files(Lsn lsn) {
+    iterator->Next();
+    if (iterator == seeker.get() || iterator->Valid() || iterator->status().ok()) return arrive(lsn);
+    sweep.forget();
+    sought = encode_version_key(branch, object, lsn);
+    return seek(lsn);
 }
 
 Result<bool> Cursor::Impl::find_at(Lsn lsn) {
@@ -73,6 +94,8 @@ Lsn Cursor::Impl::lsn() const {
     return version_lsn(view(iterator->key()));
 }
 
+void Cursor::expect_neighbours(bool expected) { impl_->sweep.expect(expected); }
+
 Result<bool> Cursor::seek(BranchNumber branch, const ObjectKey& object, Lsn lsn) {
     impl_->branch = branch;
     impl_->object = object;
@@ -92,8 +115,7 @@ Result<bool> Cursor::next_older() {
             --impl_->index;
             return true;
         }
-        impl_->iterator->Next();
-        return has_runs(impl_->object.kind) ? impl_->enter_run(Lsn{last.value - 1}) : outcome(*impl_->iterator);
+        return impl_->older_in_files(Lsn{last.value - 1});
     }
     const OpenLayer::Version* older = impl_->version->older();
     while (older != nullptr && older->lsn() == last) older = older->older();

@@ -12,6 +12,7 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include "pageserver/page_store/branch_versions.hpp"
+#include "pageserver/page_store/file_sweep.hpp"
 #include "pageserver/page_store/page_run.hpp"
 #include "pageserver/page_store/sealer.hpp"
 #include "pageserver/page_store/store.hpp"
@@ -62,8 +63,11 @@ struct Cursor::Impl {
     std::size_t layer = 0;
     const OpenLayer::Version* version = nullptr;  // null: in the files
     bool fills_block_cache = true;
-    std::unique_ptr<rocksdb::Iterator> iterator;
-    std::uint64_t iterator_seals = 0;  // StoreLayers::seals() before it was made
+    std::unique_ptr<rocksdb::Iterator> seeker;  // of one object's versions
+    FileSweep sweep;
+    std::uint64_t seals = 0;                // StoreLayers::seals() before they were made
+    rocksdb::Iterator* iterator = nullptr;  // the one of them that looks for the object
+    VersionKeyBytes sought;                 // the key it went to
     // Of a page the iterator stands on a run: the run, and the index of the version in it.
     PageRun run;
     std::size_t index = 0;
@@ -71,8 +75,10 @@ struct Cursor::Impl {
     // To the newest version at or below `lsn` in the layer at hand, those after it, or the files.
     Result<bool> find_at(Lsn lsn);
     Result<bool> seek_in_files(Lsn lsn);
-    // Into the run at the iterator, if it is at one.
-    Result<bool> enter_run(Lsn lsn);
+    Result<bool> seek(Lsn lsn);
+    Result<bool> older_in_files(Lsn lsn);
+    // The newest version of the object at or below `lsn` is where the iterator stands, if it stands on one of the object's.
+    Result<bool> arrive(Lsn lsn);
     Lsn lsn() const;
 };
 

@@ -127,6 +127,9 @@ public:
     Cursor(Cursor&&) noexcept;
     Cursor& operator=(Cursor&&) noexcept;
 
+    // What comes next are the pages of a fork, many and one after the other, or not: then it takes a few until that is noticed.
+    void expect_neighbours(bool expected);
+
     // To the newest version of the object on this branch alone at or below `lsn`; false when there is none.
     Result<bool> seek(BranchNumber branch, const ObjectKey& object, Lsn lsn);
     // After a successful seek: to the next older version of the same object on the same branch.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <memory_resource>
 #include <vector>
 
@@ -21,8 +22,29 @@ constexpr std::size_t kRoundBytesMax = 1 << 20;
 constexpr std::size_t kRoundRecordsMax = 4096;
 // Images of a request for more pages than this are not kept in the cache.
 constexpr std::size_t kKeptImagesMax = 16;
+// Neighbours asked for at once that are worth a sweep through the files.
+constexpr std::size_t kSweptPagesMin = 8;
 // Steps through the chain of branches beyond which it is remembered where they led.
 constexpr unsigned kStepsMax = 4;
+
+// Room for a chain's steps, before it grows.
+constexpr std::size_t kStepsAtFirst = 8;
+// What a thread keeps of the memory of its reads.
+constexpr std::size_t kArenaBytes = 1 << 20;
+
+// The memory of one read's chains; one at a time in a thread. Most of it is the thread's, used again and again: fresh memory of this
+// size costs a page fault for every 4 KB.
+class ChainArena {
+public:
+    std::pmr::memory_resource* memory() { return &resource_; }
+
+private:
+    static std::span<std::byte> kept() {
+        thread_local const auto bytes = std::make_unique_for_overwrite<std::byte[]>(kArenaBytes);
+        return {bytes.get(), kArenaBytes};
+    }
+    std::pmr::monotonic_buffer_resource resource_{kept().data(), kept().size()};
+};
 
 pg::Page page_at(std::span<std::byte> out, std::size_t index) {
     return out.subspan(index * pg::kPageBytes).first<pg::kPageBytes>();
@@ -171,6 +193,7 @@ Result<void> PageReader::collect(const Branch& branch, const ObjectKey& object, 
                 step.write_page(chain.done() ? out : chain.base_page());
                 return {};
             }
+            if (chain.steps.capacity() == 0) chain.steps.reserve(kStepsAtFirst);
             chain.steps.push_back(step.copied_to(static_cast<char*>(arena->allocate(step.size(), 1))));
             if (step.is_base()) return {};
         }
@@ -224,11 +247,12 @@ void PageReader::take_records(Chain& chain, std::vector<RedoRecord>& records) {
 
 Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor,
                                                   std::span<std::byte> out, Lsn at) {
-    std::pmr::monotonic_buffer_resource arena;
+    ChainArena arena;
     std::vector<Chain> chains;
     Source dearest = Source::cache;
+    cursor.expect_neighbours(pages.size() >= kSweptPagesMin);
     for (std::size_t i = 0; i < pages.size(); ++i) {
-        Chain chain(&arena);
+        Chain chain(arena.memory());
         chain.index = i;
         BOUGH_TRY(collect(branch, pages[i], at, cursor, page_at(out, i), chain));
         chain.length = chain.steps.size();
@@ -354,11 +378,11 @@ Result<std::size_t> PageReader::store_images(const Branch& branch, std::span<con
         return Error{ErrorCode::unavailable, "branch " + branch.name() + " cannot be read at " + at.to_string() + " yet",
                      "its ancestors catch up first"};
     std::vector<std::byte> out(pages.size() * pg::kPageBytes);
-    std::pmr::monotonic_buffer_resource arena;
+    ChainArena arena;
     Cursor cursor = branch.store().cursor(fills_caches);
     std::vector<Chain> chains;
     for (std::size_t i = 0; i < pages.size(); ++i) {
-        Chain chain(&arena);
+        Chain chain(arena.memory());
         chain.index = i;
         chain.look_in_cache = false;
         BOUGH_TRY(collect(branch, pages[i], at, cursor, page_at(out, i), chain));

@@ -23,18 +23,6 @@ bool ItemPage::sound() const {
 
 void ItemPage::set_flag(std::uint16_t flag, bool on) { set(offsetof(PageHeader, flags), on ? flags() | flag : flags() & ~flag); }
 
-LinePointer ItemPage::line(std::size_t number) const {
-    return LinePointer::unpack(load<std::uint32_t>(page_.data() + sizeof(PageHeader) + (number - 1) * kLineBytes));
-}
-
-void ItemPage::set_line(std::size_t number, LinePointer line) {
-    store(page_.data() + sizeof(PageHeader) + (number - 1) * kLineBytes, line.pack());
-}
-
-bool ItemPage::is_placed(LinePointer line) const {
-    return line.offset >= upper() && std::size_t{line.offset} + line.length <= special() && line.offset % kMaxAlign == 0;
-}
-
 std::span<std::byte> ItemPage::item(std::size_t number) const {
     if (!has(number)) return {};
     const LinePointer at = line(number);
@@ -62,7 +50,7 @@ std::byte* ItemPage::add(std::size_t length, std::size_t number, Placing placing
     if (new_lower + room > upper()) return nullptr;
     const std::size_t new_upper = upper() - room;
     if (shifts) {
-        std::byte* from = page_.data() + sizeof(PageHeader) + (number - 1) * kLineBytes;
+        std::byte* from = line_at(number);
         std::memmove(from + kLineBytes, from, (next - number) * kLineBytes);
     }
     set_lower(new_lower);
@@ -86,7 +74,7 @@ bool ItemPage::remove(std::size_t number) {
     const std::size_t old_upper = upper();
     if (gone.offset + size > special()) return false;
 
-    std::byte* at = page_.data() + sizeof(PageHeader) + (number - 1) * kLineBytes;
+    std::byte* at = line_at(number);
     std::memmove(at, at + kLineBytes, (count() - number) * kLineBytes);
     std::memmove(page_.data() + old_upper + size, page_.data() + old_upper, gone.offset - old_upper);
     set_upper(old_upper + size);
@@ -152,53 +140,46 @@ bool ItemPage::replace(std::size_t number, std::span<const std::byte> item) {
 
 bool ItemPage::compact() {
     struct Placed {
-        std::uint16_t number;
-        LinePointer line;
+        std::uint16_t number, offset, size;
     };
-    std::array<Placed, kLinesMax> items;
+    std::array<Placed, kLinesMax> items;  // not initialised: it is far larger than what most pages need of it
     std::size_t found = 0, total = 0;
     const std::size_t lines = count();
-    std::size_t previous = special();
+    const std::size_t lower = this->lower(), upper = this->upper(), special = this->special();
+    std::size_t previous = special;
     bool descending = true, apart = true;
     for (std::size_t i = 1; i <= lines; i++) {
         const LinePointer at = line(i);
         if (at.state == LineState::unused || !at.has_storage()) continue;
-        const std::size_t end = at.offset + max_align(std::size_t{at.length});
-        if (!is_placed(at) || end > special()) return false;
+        const std::size_t size = max_align(std::size_t{at.length}), end = at.offset + size;
+        if (at.offset < upper || at.offset % kMaxAlign != 0 || end > special) return false;
         descending = descending && at.offset < previous;
         apart = apart && end <= previous;
         previous = at.offset;
-        total += end - at.offset;
-        items[found++] = {static_cast<std::uint16_t>(i), at};
+        total += size;
+        items[found++] = {static_cast<std::uint16_t>(i), at.offset, static_cast<std::uint16_t>(size)};
     }
-    if (total > static_cast<std::size_t>(special() - lower())) return false;
+    if (total > special - lower) return false;
     // Items in order that overlap: what Postgres makes of them depends on the order of its copies.
     if (descending && !apart) return false;
-    std::size_t top = special();
-    if (descending) {
-        // Each moves up, into what is free or was moved before: runs of neighbours move as one.
-        for (std::size_t i = 0; i < found;) {
-            std::size_t end = items[i].line.offset + max_align(std::size_t{items[i].line.length}), begin = items[i].line.offset;
-            const std::size_t by = top - end;
-            for (; i < found && items[i].line.offset + max_align(std::size_t{items[i].line.length}) + by == top; i++) {
-                begin = items[i].line.offset;
-                top = begin + by;
-                items[i].line.offset = static_cast<std::uint16_t>(top);
-                if (by != 0) set_line(items[i].number, items[i].line);
-            }
-            if (by != 0) std::memmove(page_.data() + begin + by, page_.data() + begin, end - begin);
+    // Items out of order may be moved over others: they are taken from a copy.
+    std::array<std::byte, kPageBytes> before;
+    const std::byte* from = page_.data();
+    if (!descending) from = static_cast<const std::byte*>(std::memcpy(before.data() + upper, from + upper, special - upper)) - upper;
+    std::size_t top = special;
+    // Each moves up, items in order into what is free or was moved before: runs of neighbours move as one.
+    for (std::size_t i = 0; i < found;) {
+        const std::size_t end = std::size_t{items[i].offset} + items[i].size, run_top = top;
+        std::size_t begin = end;
+        for (; i < found && std::size_t{items[i].offset} + items[i].size == begin; i++) {
+            begin = items[i].offset;
+            top -= items[i].size;
+            if (top == begin) continue;
+            LinePointer moved = line(items[i].number);
+            moved.offset = static_cast<std::uint16_t>(top);
+            set_line(items[i].number, moved);
         }
-    } else {
-        std::array<std::byte, kPageBytes> before;
-        std::memcpy(before.data() + upper(), page_.data() + upper(), static_cast<std::size_t>(special() - upper()));
-        for (std::size_t i = 0; i < found; i++) {
-            LinePointer& at = items[i].line;
-            const std::size_t size = max_align(std::size_t{at.length});
-            top -= size;
-            std::memcpy(page_.data() + top, before.data() + at.offset, size);
-            at.offset = static_cast<std::uint16_t>(top);
-            set_line(items[i].number, at);
-        }
+        if (run_top != end) std::memmove(page_.data() + top, from + begin, end - begin);
     }
     set_upper(top);
     return true;

@@ -56,8 +56,8 @@ public:
     std::size_t count() const { return (lower() - sizeof(PageHeader)) / kLineBytes; }
     bool has(std::size_t number) const { return number >= 1 && number <= count(); }
     // Of an item that is there.
-    LinePointer line(std::size_t number) const;
-    void set_line(std::size_t number, LinePointer line);
+    LinePointer line(std::size_t number) const { return LinePointer::unpack(load<std::uint32_t>(line_at(number))); }
+    void set_line(std::size_t number, LinePointer line) { store(line_at(number), line.pack()); }
 
     // The bytes of a normal item; empty if there is none of this number, or it does not lie wholly in the page's item space.
     std::span<std::byte> item(std::size_t number) const;
@@ -86,7 +86,10 @@ public:
 private:
     std::uint16_t get(std::size_t at) const { return load<std::uint16_t>(page_.data() + at); }
     void set(std::size_t at, std::size_t value) { store(page_.data() + at, static_cast<std::uint16_t>(value)); }
-    bool is_placed(LinePointer line) const;
+    std::byte* line_at(std::size_t number) const { return page_.data() + sizeof(PageHeader) + (number - 1) * kLineBytes; }
+    bool is_placed(LinePointer line) const {
+        return line.offset >= upper() && std::size_t{line.offset} + line.length <= special() && line.offset % kMaxAlign == 0;
+    }
 
     Page page_;
 };
