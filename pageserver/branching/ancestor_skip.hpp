@@ -1,6 +1,8 @@
 // Passing over many ancestors of a branch at once.
 #pragma once
 
+#include <array>
+
 #include "bough/lsn.hpp"
 #include "pageserver/page_store/touched_set.hpp"
 
@@ -8,10 +10,11 @@ namespace bough::pageserver {
 
 class Branch;
 
-// Of a branch: what its next kAncestors ancestors have versions of, together. An object that is not in it is looked for from
-// `to` on, at or below `start`.
+// Of a branch: what the ancestors that it leads past have versions of, together. An object that is not in it is looked for from `to`
+// on, at or below `start`.
 struct AncestorSkip {
-    static constexpr unsigned kAncestors = 32;
+    // Every so many generations there is one past as many ancestors: near ones, and far ones.
+    static constexpr std::array<unsigned, 2> kReaches = {8, 64};
 
     TouchedSet touched;
     const Branch* to = nullptr;  // beyond the ancestors passed over; never null

@@ -11,13 +11,14 @@ Branch::Branch(ProjectId project, BranchRow row, std::shared_ptr<const Branch> p
                LogPosition ingested, bool hint_bits_logged)
     : project_(std::move(project)),
       row_(std::move(row)),
-      parent_(std::move(parent)),
       store_(std::move(store)),
       hint_bits_logged_(hint_bits_logged),
-      history_begin_(parent_ != nullptr ? parent_->history_begin() : row_.start.lsn),
+      parent_(std::move(parent)),
+      start_(row_.start.lsn),
       ingest_lsn_(ingested.lsn.value),
-      cutoff_(row_.start.lsn.value),
       generation_(parent_ != nullptr ? parent_->generation_ + 1 : 0),
+      history_begin_(parent_ != nullptr ? parent_->history_begin() : start_),
+      cutoff_(start_.value),
       ingested_(ingested) {
     BOUGH_CHECK(row_.parent.has_value() == (parent_ != nullptr));
     BOUGH_CHECK(ingested.lsn >= row_.start.lsn);
@@ -81,7 +82,7 @@ std::pair<const Branch*, Lsn> Branch::first_behind(Lsn lsn) const {
     bool complete = true;
     Lsn needed = lsn;
     for (const Branch* branch = this; branch->parent() != nullptr; branch = branch->parent()) {
-        const Lsn start = branch->row_.start.lsn;
+        const Lsn start = branch->start_;
         complete = complete && branch->parent()->ingest_lsn() >= start;
         needed = std::min(needed, start);
         if (branch->parent()->ingest_lsn() < needed) return {branch->parent(), needed};
@@ -90,30 +91,39 @@ std::pair<const Branch*, Lsn> Branch::first_behind(Lsn lsn) const {
     return {nullptr, Lsn{}};
 }
 
-const AncestorSkip* Branch::ancestor_skip() const {
-    if (generation_ % AncestorSkip::kAncestors != 0 || generation_ == 0) return nullptr;
-    const AncestorSkip* skip = ancestor_skip_.load(std::memory_order_acquire);
-    if (skip == nullptr) make_ancestor_skip();
-    return ancestor_skip_.load(std::memory_order_acquire);
+const AncestorSkip* Branch::skip_past_those_without(std::uint64_t object_hash) const {
+    if (generation_ % AncestorSkip::kReaches.front() != 0 || generation_ == 0) return nullptr;
+    for (std::size_t level = AncestorSkip::kReaches.size(); level > 0; --level) {
+        if (generation_ % AncestorSkip::kReaches[level - 1] != 0) continue;
+        const AncestorSkip* skip = ancestor_skip(level - 1);
+        if (skip != nullptr && !skip->touched.may_contain(object_hash)) return skip;
+    }
+    return nullptr;
+}
+
+const AncestorSkip* Branch::ancestor_skip(std::size_t level) const {
+    const AncestorSkip* skip = ancestor_skips_[level].load(std::memory_order_acquire);
+    if (skip == nullptr) make_ancestor_skip(level);
+    return ancestor_skips_[level].load(std::memory_order_acquire);
 }
 
 // An ancestor may get more versions later, but none that its child sees, once it has been ingested up to where that began.
-void Branch::make_ancestor_skip() const {
+void Branch::make_ancestor_skip(std::size_t level) const {
+    const unsigned reach = AncestorSkip::kReaches[level];
     auto skip = std::make_unique<AncestorSkip>();
     skip->to = this;
-    skip->start = row_.start.lsn;
-    for (unsigned i = 0; i < AncestorSkip::kAncestors; ++i) {
+    skip->start = start_;
+    for (unsigned i = 0; i < reach; ++i) {
         const Branch* ancestor = skip->to->parent();
-        if (ancestor->ingest_lsn() < skip->to->row_.start.lsn) return;
-        skip->start = std::min(skip->start, skip->to->row_.start.lsn);
+        if (ancestor->ingest_lsn() < skip->to->start_) return;
+        skip->start = std::min(skip->start, skip->to->start_);
         skip->to = ancestor;
-        if (i + 1 < AncestorSkip::kAncestors && ancestor->has_own_versions())
-            skip->touched.add_all(store_->touched(ancestor->number()));
+        if (i + 1 < reach && ancestor->has_own_versions()) skip->touched.add_all(ancestor->touched());
     }
     const std::lock_guard lock(mutex_);
-    if (owned_ancestor_skip_ != nullptr) return;
-    owned_ancestor_skip_ = std::move(skip);
-    ancestor_skip_.store(owned_ancestor_skip_.get(), std::memory_order_release);
+    if (owned_ancestor_skips_[level] != nullptr) return;
+    owned_ancestor_skips_[level] = std::move(skip);
+    ancestor_skips_[level].store(owned_ancestor_skips_[level].get(), std::memory_order_release);
 }
 
 bool Branch::readable_at(Lsn lsn) const { return first_behind(lsn).first == nullptr; }

@@ -1,6 +1,7 @@
 // A branch: where it begins in its parent's history, and how far its own log has been ingested.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -49,9 +50,17 @@ public:
     // Where the root's history begins: nothing can be read before.
     Lsn history_begin() const { return history_begin_; }
     // Whether there can be versions of its own to read: a branch that nothing was written on is passed over at once.
-    bool has_own_versions() const { return parent_ == nullptr || ingest_lsn() > row_.start.lsn; }
-    // Every so many generations, and once all of them are complete; otherwise null.
-    const AncestorSkip* ancestor_skip() const;
+    bool has_own_versions() const { return parent_ == nullptr || ingest_lsn() > start_; }
+    // What it has versions of.
+    const TouchedSet& touched() const {
+        const TouchedSet* touched = touched_.load(std::memory_order_acquire);
+        if (touched == nullptr) touched_.store(touched = &store_->touched(row_.number), std::memory_order_release);
+        return *touched;
+    }
+    Lsn start() const { return start_; }  // where it begins in its parent's history
+    // The furthest way past ancestors that have nothing of the object (of hash_object()). Null: there is none from this branch, or not
+    // before those are complete.
+    const AncestorSkip* skip_past_those_without(std::uint64_t object_hash) const;
     // The cluster has data checksums: hint bits that WAL implies are logged, and redo moves page LSNs with them.
     bool hint_bits_logged() const { return hint_bits_logged_; }
     // "project/branch", for logs.
@@ -97,22 +106,30 @@ private:
     // Those whose LSN has come, and those of a reader that was deleted (which may be null).
     void wake(const Branch* deleted) const;
 
+    template <typename T>
+    using OfEachReach = std::array<T, AncestorSkip::kReaches.size()>;
+
     const ProjectId project_;
     const BranchRow row_;
-    const std::shared_ptr<const Branch> parent_;
     const std::shared_ptr<Store> store_;
     const bool hint_bits_logged_;
-    const Lsn history_begin_;
 
+    // A walk through many ancestors looks at these of each, and at little else: they share a cache line.
+    alignas(64) const std::shared_ptr<const Branch> parent_;
+    const Lsn start_;  // the row's
     std::atomic<std::uint64_t> ingest_lsn_;
+    mutable std::atomic<const TouchedSet*> touched_ = nullptr;  // the store's, once asked for
+    mutable OfEachReach<std::atomic<const AncestorSkip*>> ancestor_skips_{};
+    const unsigned generation_;
+
+    const Lsn history_begin_;
     std::atomic<bool> deleted_ = false;
     std::atomic<std::uint64_t> cutoff_;  // of *kept_
     mutable std::atomic<bool> ancestors_complete_ = false;
 
-    void make_ancestor_skip() const;
-    const unsigned generation_;
-    mutable std::atomic<const AncestorSkip*> ancestor_skip_ = nullptr;
-    mutable std::unique_ptr<const AncestorSkip> owned_ancestor_skip_;  // under mutex_
+    const AncestorSkip* ancestor_skip(std::size_t level) const;
+    void make_ancestor_skip(std::size_t level) const;
+    mutable OfEachReach<std::unique_ptr<const AncestorSkip>> owned_ancestor_skips_;  // under mutex_
 
     mutable std::mutex mutex_;
     mutable std::condition_variable advanced_;

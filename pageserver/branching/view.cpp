@@ -10,12 +10,12 @@ VersionWalk::VersionWalk(Cursor& cursor, const Branch& branch, const ObjectKey& 
     : cursor_(cursor), branch_(&branch), object_(object), hash_(hash_object(object)), at_(at) {}
 
 void VersionWalk::to_parent() {
-    at_ = std::min(at_, branch_->row().start.lsn);
+    at_ = std::min(at_, branch_->start());
     branch_ = branch_->parent();
 }
 
 bool VersionWalk::at_candidate() const {
-    return branch_ != nullptr && branch_->has_own_versions() && branch_->store().touched(branch_->number()).may_contain(hash_);
+    return branch_ != nullptr && branch_->has_own_versions() && branch_->touched().may_contain(hash_);
 }
 
 void VersionWalk::jump_to(const Branch& owner, Lsn bound) {
@@ -26,8 +26,8 @@ void VersionWalk::jump_to(const Branch& owner, Lsn bound) {
 bool VersionWalk::to_candidate() {
     for (; branch_ != nullptr; ++steps_) {
         if (at_candidate()) return true;
-        const AncestorSkip* skip = branch_->ancestor_skip();
-        if (skip == nullptr || skip->touched.may_contain(hash_)) {
+        const AncestorSkip* skip = branch_->skip_past_those_without(hash_);
+        if (skip == nullptr) {
             to_parent();
             continue;
         }

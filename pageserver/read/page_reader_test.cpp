@@ -154,7 +154,7 @@ TEST_F(PageReaderTest, a_page_without_a_beginning_is_an_error_not_zeros) {
 
 // Every branch of a long chain writes a page of its own, and one that its descendants write again; before and after a restart.
 TEST_F(PageReaderTest, pages_are_found_through_many_ancestors_whichever_of_them_has_them) {
-    constexpr std::uint32_t kDepth = 3 * AncestorSkip::kAncestors + 5;
+    constexpr std::uint32_t kDepth = 2 * AncestorSkip::kReaches.back() + AncestorSkip::kReaches.front() + 5;
     const auto page = [](std::uint32_t content) {
         std::vector<std::byte> bytes(pg::kPageBytes);
         std::memcpy(bytes.data() + 100, &content, sizeof(content));
@@ -200,7 +200,7 @@ TEST_F(PageReaderTest, pages_are_found_through_many_ancestors_whichever_of_them_
             project_ = *open_script_project(directory_.path(), resources_);
         }
         PageReader cached(redo_, metrics_, 8 << 20), uncached(redo_, metrics_);
-        for (const std::uint32_t depth : {1u, 31u, 32u, 33u, 64u, kDepth}) {
+        for (const std::uint32_t depth : {1u, 7u, 8u, 9u, 63u, 64u, 65u, 72u, kDepth}) {
             const auto reading = *project_->branch(name(depth));
             for (PageReader* reader : {&cached, &uncached, &cached, &uncached})
                 for (std::uint32_t block = 0; block < kDepth; ++block) {
