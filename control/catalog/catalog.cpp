@@ -107,7 +107,9 @@ Result<void> Catalog::load() {
                      "the catalog has format " + format + ", this version of Bough reads " + std::string(kFormat),
                      "use the version of Bough that wrote it"};
     }
-    std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator({}));
+    rocksdb::ReadOptions iterating;
+    iterating.ignore_range_deletions = true;  // there are none; with them RocksDB 7.8 can pass over a file that cannot be read
+    std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator(iterating));
     for (rows->SeekToFirst(); rows->Valid(); rows->Next()) {
         auto key = rows->key().ToString();
         if (key == kFormatKey) continue;

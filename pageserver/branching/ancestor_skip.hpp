@@ -15,6 +15,7 @@ class Branch;
 struct AncestorSkip {
     // Every so many generations there is one past as many ancestors: near ones, and far ones.
     static constexpr std::array<unsigned, 2> kReaches = {8, 64};
+    static_assert(kReaches[1] % kReaches[0] == 0);
 
     TouchedSet touched;
     const Branch* to = nullptr;  // beyond the ancestors passed over; never null

@@ -110,16 +110,18 @@ const AncestorSkip* Branch::ancestor_skip(std::size_t level) const {
 // An ancestor may get more versions later, but none that its child sees, once it has been ingested up to where that began.
 void Branch::make_ancestor_skip(std::size_t level) const {
     const unsigned reach = AncestorSkip::kReaches[level];
+    const Branch* one = this;
+    for (unsigned i = 0; i < reach; ++i, one = one->parent())
+        if (one->parent()->ingest_lsn() < one->start_) return;
     auto skip = std::make_unique<AncestorSkip>();
     skip->to = this;
     skip->start = start_;
     for (unsigned i = 0; i < reach; ++i) {
-        const Branch* ancestor = skip->to->parent();
-        if (ancestor->ingest_lsn() < skip->to->start_) return;
         skip->start = std::min(skip->start, skip->to->start_);
-        skip->to = ancestor;
-        if (i + 1 < reach && ancestor->has_own_versions()) skip->touched.add_all(ancestor->touched());
+        skip->to = skip->to->parent();
+        if (i + 1 < reach && skip->to->has_own_versions()) skip->touched.add_all(skip->to->touched());
     }
+    skip->touched.trim();
     const std::lock_guard lock(mutex_);
     if (owned_ancestor_skips_[level] != nullptr) return;
     owned_ancestor_skips_[level] = std::move(skip);

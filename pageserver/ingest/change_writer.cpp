@@ -252,6 +252,13 @@ void ChangeWriter::page_image(const pg::PageTag& tag, pg::ConstPage page) {
     end_change(ObjectKey::page(tag), true);
 }
 
+void ChangeWriter::page_image_without_hole(const pg::PageTag& tag, std::span<const std::byte> bytes, std::uint16_t hole_begin, Lsn lsn) {
+    grow_fork(tag);
+    begin_change();
+    append_image_without_hole(values_, bytes, hole_begin, lsn);
+    end_change(ObjectKey::page(tag), true);
+}
+
 void ChangeWriter::page_record(const pg::PageTag& tag, pg::PageBase base, std::span<const std::byte> record_bytes) {
     if (grow_fork(tag)) base = pg::PageBase::zero;
     begin_change();

@@ -55,6 +55,7 @@ public:
 
     void record(Lsn start, Lsn end) override;
     void page_image(const pg::PageTag& tag, pg::ConstPage page) override;
+    void page_image_without_hole(const pg::PageTag& tag, std::span<const std::byte> bytes, std::uint16_t hole_begin, Lsn lsn) override;
     void page_record(const pg::PageTag& tag, pg::PageBase base, std::span<const std::byte> record_bytes) override;
     void page_edit(const pg::PageTag& tag, bool may_grow, std::string_view edit) override;
     void fork_create(const pg::RelationFork& fork) override;

@@ -46,7 +46,7 @@ void BranchVersions::freeze() {
 }
 
 void BranchVersions::drop_all() {
-    dropped_ = true;
+    dropped_.store(true, std::memory_order_release);
     open_.reset();
     written.reset();
     publish(nullptr);

@@ -43,7 +43,6 @@ public:
     std::optional<LogPosition> written;
     // Its versions are gone or going: nothing is kept of what was written, and nothing may be written any more.
     void drop_all();
-    bool dropped() const { return dropped_; }
 
     // What the branch ever had versions of, in files or layers. Only the one who writes adds to it.
     TouchedSet touched;
@@ -54,6 +53,8 @@ public:
     std::atomic<bool> loaded = false;
 
     // --- by anybody
+
+    bool dropped() const { return dropped_.load(std::memory_order_acquire); }
 
     // The sealed layers go: their versions are in the store's files now.
     void forget(const std::vector<std::shared_ptr<const OpenLayer>>& sealed);
@@ -70,7 +71,7 @@ private:
     OpenBytes& open_bytes_;
     std::mutex writing_;
     std::shared_ptr<OpenLayer> open_;       // under writing_
-    bool dropped_ = false;                  // under writing_
+    std::atomic<bool> dropped_ = false;     // set under writing_
     mutable std::mutex mutex_;              // taken after writing_
     std::shared_ptr<const Layers> layers_;  // under mutex_
 };

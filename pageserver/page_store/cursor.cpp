@@ -43,11 +43,12 @@ Result<bool> Cursor::Impl::arrive(Lsn lsn) {
 
 Result<bool> Cursor::Impl::seek(Lsn lsn) {
     if (seeker == nullptr) {
-        rocksdb::ReadOptions options;
+        rocksdb::ReadOptions options = iterator_options();
         options.prefix_same_as_start = true;
         options.fill_cache = fills_block_cache;
         seeker.reset(store->db().NewIterator(options, &store->family()));
     }
+    sweep = nullptr;
     iterator = seeker.get();
     iterator->Seek(rocksdb::Slice(sought.data(), sought.size()));
     return arrive(lsn);
@@ -57,12 +58,13 @@ Result<bool> Cursor::Impl::seek_in_files(Lsn lsn) {
     // The layers were taken before this is read, see StoreLayers::seals().
     if (const std::uint64_t now = store->seals(); seals != now) {
         seeker.reset();
-        sweep.forget();
+        sweeps.forget();
         seals = now;
     }
     sought = encode_version_key(branch, object, lsn);
-    if (sweep.follows(branch, object)) {
-        iterator = sweep.go_to(*store, fills_block_cache, sought);
+    sweep = sweeps.following(branch, object);
+    if (sweep != nullptr) {
+        iterator = sweep->go_to(*store, fills_block_cache, sought);
         if (iterator != nullptr) return arrive(lsn);
     }
     return seek(lsn);
@@ -70,8 +72,9 @@ Result<bool> Cursor::Impl::seek_in_files(Lsn lsn) {
 
 Result<bool> Cursor::Impl::older_in_files(Lsn lsn) {
     iterator->Next();
-    if (iterator == seeker.get() || iterator->Valid() || iterator->status().ok()) return arrive(lsn);
-    sweep.forget();
+    if (sweep == nullptr || iterator->Valid() || iterator->status().ok()) return arrive(lsn);
+    // As in seek_in_files(). The seeker may see files of a later time: that is as right, since what a read needs stays.
+    sweep->forget();
     sought = encode_version_key(branch, object, lsn);
     return seek(lsn);
 }
@@ -94,7 +97,7 @@ Lsn Cursor::Impl::lsn() const {
     return version_lsn(view(iterator->key()));
 }
 
-void Cursor::expect_neighbours(bool expected) { impl_->sweep.expect(expected); }
+void Cursor::expect_neighbours(bool expected) { impl_->sweeps.expect(expected); }
 
 Result<bool> Cursor::seek(BranchNumber branch, const ObjectKey& object, Lsn lsn) {
     impl_->branch = branch;
@@ -102,7 +105,7 @@ Result<bool> Cursor::seek(BranchNumber branch, const ObjectKey& object, Lsn lsn)
     impl_->layer = 0;
     impl_->version = nullptr;
     const BranchVersions& versions = impl_->store->branch(branch);
-    if (!versions.touched.may_contain(hash_object(object))) return false;
+    if (versions.dropped() || !versions.touched.may_contain(hash_object(object))) return false;
     impl_->layers = versions.snapshot();
     return impl_->find_at(lsn);
 }

@@ -1,5 +1,6 @@
 #include "pageserver/page_store/file_sweep.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "pageserver/page_store/store_layers.hpp"
@@ -9,7 +10,7 @@ namespace {
 
 // Neighbours in turn before they are taken for a sweep: whoever reads two pages pays for no second iterator.
 constexpr unsigned kNeighboursMin = 2;
-// How far apart neighbours are: those between may have their versions in memory or with an ancestor.
+// How far apart neighbours are: those between may have their versions in memory or with another branch.
 constexpr std::uint32_t kBlocksApartMax = 8;
 // Versions passed over on the way, beyond which a seek is cheaper.
 constexpr unsigned kStepsMax = 16;
@@ -22,15 +23,18 @@ rocksdb::Slice slice(const VersionKeyBytes& key) { return {key.data(), key.size(
 
 }  // namespace
 
+bool FileSweep::is_in_fork_of(BranchNumber branch, const ObjectKey& object) const {
+    return branch == branch_ && in_same_fork(object, last_);
+}
+
 bool FileSweep::follows(BranchNumber branch, const ObjectKey& object) {
-    const bool same = branch == branch_ && in_same_fork(object, last_);
+    const bool same = is_in_fork_of(branch, object);
     if (!same) iterator_.reset();  // its bound is another fork's
-    if (!has_runs(object.kind))
-        neighbours_ = 0;
-    else if (same && object.block > last_.block && object.block - last_.block <= kBlocksApartMax)
+    if (same && object.block > last_.block && object.block - last_.block <= kBlocksApartMax)
         neighbours_++;
     else
         neighbours_ = expected_ ? kNeighboursMin : 0;
+    expected_ = false;
     branch_ = branch;
     last_ = object;
     return neighbours_ >= kNeighboursMin;
@@ -43,7 +47,7 @@ rocksdb::Iterator* FileSweep::go_to(const StoreLayers& store, bool fills_block_c
         beyond.block = std::numeric_limits<std::uint32_t>::max();
         end_ = encode_version_key(branch_, beyond, Lsn{0});
         bound_ = slice(end_);
-        rocksdb::ReadOptions options;
+        rocksdb::ReadOptions options = iterator_options();
         options.total_order_seek = true;
         options.iterate_upper_bound = &bound_;
         options.fill_cache = fills_block_cache;
@@ -61,6 +65,22 @@ rocksdb::Iterator* FileSweep::go_to(const StoreLayers& store, bool fills_block_c
 void FileSweep::forget() {
     iterator_.reset();
     neighbours_ = 0;
+}
+
+void FileSweeps::expect(bool expected) {
+    for (Used& one : sweeps_) one.sweep.expect(expected);
+}
+
+FileSweep* FileSweeps::following(BranchNumber branch, const ObjectKey& object) {
+    if (!has_runs(object.kind)) return nullptr;
+    auto found = std::ranges::find_if(sweeps_, [&](const Used& one) { return one.sweep.is_in_fork_of(branch, object); });
+    if (found == sweeps_.end()) found = std::ranges::min_element(sweeps_, {}, &Used::last);
+    found->last = ++clock_;
+    return found->sweep.follows(branch, object) ? &found->sweep : nullptr;
+}
+
+void FileSweeps::forget() {
+    for (Used& one : sweeps_) one.sweep.forget();
 }
 
 }  // namespace bough::pageserver

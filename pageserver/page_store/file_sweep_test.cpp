@@ -38,6 +38,19 @@ protected:
         write.set_position({lsn, Lsn{lsn.value - 1}});
         written_[place][lsn.value] = value;
     }
+    void put_row(const Place& place, Lsn lsn, std::string_view value) {
+        auto write = *store_->write_to(place.branch);
+        write.put(place.object, hash_object(place.object), lsn, value, true);
+        write.set_position({lsn, Lsn{lsn.value - 1}});
+    }
+    // In the order they were written.
+    std::vector<std::filesystem::path> ssts() const {
+        std::vector<std::filesystem::path> files;
+        for (const auto& entry : std::filesystem::directory_iterator(path()))
+            if (entry.path().extension() == ".sst") files.push_back(entry.path());
+        std::ranges::sort(files);
+        return files;
+    }
     // Versions of some pages, a few of each, everything newer than what was written before. Some pages stay without any.
     void write_some(Random& random) {
         std::uint64_t lsn = ++last_ * 1000;
@@ -77,13 +90,18 @@ protected:
     void read_some(Random& random) {
         Cursor cursor = store_->cursor();
         Place place{BranchNumber{1}, page(0, 0)};
+        bool alternating = false;  // between two branches, as who reads pages of which both have versions
         for (unsigned i = 0; i < 2000; ++i) {
             const auto die = random() % 40;
             if (die == 0) {
                 place = {BranchNumber{static_cast<std::uint32_t>(1 + random() % 2)}, page(static_cast<std::uint32_t>(random() % 3), 0)};
                 cursor.expect_neighbours(random() % 2 == 0);
+                alternating = random() % 2 == 0;
             }
-            if (die <= 1)
+            if (alternating) place.branch.value = 3 - place.branch.value;
+            if (alternating && place.branch.value == 2)
+                ;  // the same page
+            else if (die <= 1)
                 place.object.block = static_cast<std::uint32_t>(random() % kBlocks);
             else if (die >= 4)
                 place.object.block += die == 4 ? static_cast<std::uint32_t>(random() % 20) : 1;
@@ -99,11 +117,18 @@ protected:
                 write_some(random);
                 ASSERT_TRUE(store_->flush().has_value());
             }
+            if (random() % 500 == 0) {
+                ASSERT_TRUE(store_->compact_branches(BranchNumber{1}, BranchNumber{2}).has_value());
+            }
         }
     }
 
     TemporaryDirectory directory_;
-    StoreResources resources_{StoreResources::Options{}};
+    StoreResources resources_{[] {
+        StoreResources::Options options;
+        options.file_bytes = 16 << 10;  // so that there are several in a level
+        return options;
+    }()};
     std::unique_ptr<Store> store_;
     std::map<Place, std::map<std::uint64_t, std::string>> written_;
     std::uint64_t last_ = 0;  // thousand of LSNs
@@ -136,11 +161,9 @@ TEST_F(FileSweepTest, damage_beside_the_pages_looked_for_hinders_nobody) {
     for (std::uint32_t block = 1000; block < 1050; ++block) put({branch, page(0, block)}, Lsn{20}, encode_zero_page());
     ASSERT_TRUE(store_->flush().has_value());
     store_.reset();
-    std::vector<std::filesystem::path> files;
-    for (const auto& entry : std::filesystem::directory_iterator(path()))
-        if (entry.path().extension() == ".sst") files.push_back(entry.path());
+    const auto files = ssts();
     ASSERT_EQ(files.size(), 2u);
-    flip_bit(std::ranges::max(files), 40);  // in the first block of the second file
+    flip_bit(files.back(), 40);  // in the first block of the second file
 
     store_ = *Store::open(path(), resources_);
     Cursor cursor = store_->cursor();
@@ -153,6 +176,74 @@ TEST_F(FileSweepTest, damage_beside_the_pages_looked_for_hinders_nobody) {
     const auto damaged = found(cursor, {branch, page(0, 1000)}, 100, 10);
     ASSERT_FALSE(damaged.has_value());
     EXPECT_EQ(damaged.error().code, ErrorCode::corrupt);
+}
+
+// A level of several files, one of them damaged in its first block: who comes to it from the file before hears of it, whether he sweeps,
+// seeks or scans. Nothing is ever missing without an error.
+TEST_F(FileSweepTest, damage_at_the_beginning_of_a_file_in_a_lower_level_hides_nothing) {
+    constexpr std::uint32_t kPages = 300, kVersions = 3, kVersionsOfOne = 400;
+    StoreResources::Options small_files;
+    small_files.file_bytes = 64 << 10;
+    std::optional<StoreResources> resources(small_files);
+    const BranchNumber branch{1};
+    Random random(1);
+    store_ = *Store::create(path(), *resources);
+    std::string bytes(1000, 0);
+    const auto change = [&] {
+        for (char& byte : bytes) byte = static_cast<char>(random());
+    };
+    const Place long_one{branch, page(1, 0)};
+    for (std::uint64_t lsn = 1; lsn <= kVersionsOfOne; ++lsn) {
+        change();
+        put(long_one, Lsn{lsn}, encode_edits(pg::PageBase::previous, bytes));
+    }
+    for (std::uint64_t lsn = 1; lsn <= kVersions; ++lsn)
+        for (std::uint32_t block = 0; block < kPages; ++block) {
+            change();
+            put({branch, page(0, block)}, Lsn{lsn * 1000 + block}, encode_edits(pg::PageBase::previous, bytes));
+            if (lsn == 1) put_row({branch, ObjectKey::two_phase(block)}, Lsn{lsn * 1000 + block}, encode_present(bytes));
+        }
+    ASSERT_TRUE(store_->flush().has_value());
+    ASSERT_TRUE(store_->compact_branches(branch, branch).has_value());
+    store_.reset();
+    const auto files = ssts();
+    ASSERT_GE(files.size(), 8u);
+
+    unsigned errors = 0, errors_of_long_one = 0, scan_errors = 0;
+    for (const auto& file : files) {
+        flip_bit(file, 40);
+        resources.emplace(small_files);  // what its block cache has is not read again
+        store_ = *Store::open(path(), *resources);
+        for (const bool sweeps : {false, true}) {
+            std::optional<Cursor> cursor;
+            for (std::uint32_t block = 0; block < kPages; ++block) {
+                if (!sweeps || !cursor) cursor = store_->cursor();
+                cursor->expect_neighbours(sweeps);
+                const Place place{branch, page(0, block)};
+                const auto read = found(*cursor, place, ~0ull, 10);
+                if (read)
+                    ASSERT_EQ(*read, expected(place, ~0ull, 10)) << file << " " << block << " " << sweeps;
+                else
+                    ++errors;
+            }
+        }
+        std::optional<Cursor> alone = store_->cursor();
+        if (const auto read = found(*alone, long_one, ~0ull, kVersionsOfOne))
+            ASSERT_EQ(*read, expected(long_one, ~0ull, kVersionsOfOne)) << file;
+        else
+            ++errors_of_long_one;
+        alone.reset();
+        std::map<ObjectKey, std::string> rows;
+        if (store_->scan(branch, ObjectKey::two_phase(0), ObjectKey::two_phase(kPages), Lsn{~0ull}, rows))
+            ASSERT_EQ(rows.size(), kPages) << file;
+        else
+            ++scan_errors;
+        store_.reset();
+        flip_bit(file, 40);
+    }
+    EXPECT_GE(errors, files.size());
+    EXPECT_GE(errors_of_long_one, 3u);
+    EXPECT_GE(scan_errors, 3u);
 }
 
 }  // namespace

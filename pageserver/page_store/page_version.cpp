@@ -7,6 +7,7 @@
 #include "bough/check.hpp"
 #include "pageserver/page_store/image_columns.hpp"
 #include "pageserver/page_store/little_endian.hpp"
+#include "pg/page_header.hpp"
 #include "pg/wal_format.hpp"
 
 namespace bough::pageserver {
@@ -145,6 +146,17 @@ void append_image(std::string& out, pg::ConstPage page) {
     append_le(out, hole.bytes);
     out.append(chars(page.first(hole.begin)));
     out.append(chars(page.subspan(static_cast<std::size_t>(hole.begin) + hole.bytes)));
+}
+
+void append_image_without_hole(std::string& out, std::span<const std::byte> bytes, std::uint16_t hole_begin, Lsn lsn) {
+    BOUGH_CHECK(bytes.size() < pg::kPageBytes && hole_begin >= sizeof(pg::PageHeader) && hole_begin <= bytes.size());
+    append_le(out, static_cast<std::uint8_t>(PageStep::Type::image));
+    append_le(out, hole_begin);
+    append_le(out, static_cast<std::uint16_t>(pg::kPageBytes - bytes.size()));
+    // A page's LSN: its higher half first.
+    append_le(out, static_cast<std::uint32_t>(lsn.value >> 32));
+    append_le(out, static_cast<std::uint32_t>(lsn.value));
+    out.append(chars(bytes.subspan(sizeof(lsn.value))));
 }
 
 void append_record(std::string& out, pg::PageBase base, Lsn record_start, Lsn record_end,

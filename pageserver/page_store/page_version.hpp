@@ -51,6 +51,8 @@ struct PageStep {
 // Encoders of one step each: they append to `out`, or give a string.
 void append_zero_page(std::string& out);
 void append_image(std::string& out, pg::ConstPage page);
+// As ChangeSink::page_image_without_hole() has it.
+void append_image_without_hole(std::string& out, std::span<const std::byte> bytes, std::uint16_t hole_begin, Lsn lsn);
 // Of a record whose header says nothing wrong it is all but previous record and checksum that come back.
 void append_record(std::string& out, pg::PageBase base, Lsn record_start, Lsn record_end,
                    std::span<const std::byte> record_bytes);

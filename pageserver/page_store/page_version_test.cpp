@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "pageserver/page_store/rows.hpp"
+#include "pg/page_header.hpp"
 #include "pg/wal_format.hpp"
 
 namespace bough::pageserver {
@@ -53,6 +54,23 @@ TEST(PageVersion, image_comes_back_byte_for_byte_whatever_its_header_says) {
 TEST(PageVersion, hole_is_left_out) {
     const Bytes page = page_with_header(100, 8000, std::byte{7}, true);
     EXPECT_LT(encode_image(page_of(page)).size(), 400u);
+}
+
+TEST(PageVersion, an_image_given_without_its_hole_is_the_page_with_it) {
+    constexpr Lsn kLsn{0x12'3456789A};
+    const Bytes page = page_with_header(100, 8000, std::byte{7}, true);
+    Bytes expected = page;
+    pg::set_page_lsn(pg::Page(expected.data(), pg::kPageBytes), kLsn);
+    for (const auto& [begin, end] : {std::pair{100, 8000}, {24, 25}, {100, 8192}, {200, 300}}) {
+        Bytes bytes(page.begin(), page.begin() + begin);
+        bytes.insert(bytes.end(), page.begin() + end, page.end());
+        Bytes with_hole = expected;
+        std::fill(with_hole.begin() + begin, with_hole.begin() + end, std::byte{0});
+        std::string value;
+        append_image_without_hole(value, bytes, static_cast<std::uint16_t>(begin), kLsn);
+        EXPECT_EQ(decoded_image(value), with_hole) << begin;
+        EXPECT_TRUE(is_image_version(value));
+    }
 }
 
 TEST(PageVersion, zero_page_is_one_byte) {

@@ -64,9 +64,10 @@ struct Cursor::Impl {
     const OpenLayer::Version* version = nullptr;  // null: in the files
     bool fills_block_cache = true;
     std::unique_ptr<rocksdb::Iterator> seeker;  // of one object's versions
-    FileSweep sweep;
+    FileSweeps sweeps;
+    FileSweep* sweep = nullptr;  // of them, the one that looks for the object; null: the seeker does
     std::uint64_t seals = 0;                // StoreLayers::seals() before they were made
-    rocksdb::Iterator* iterator = nullptr;  // the one of them that looks for the object
+    rocksdb::Iterator* iterator = nullptr;  // the one that looks for the object
     VersionKeyBytes sought;                 // the key it went to
     // Of a page the iterator stands on a run: the run, and the index of the version in it.
     PageRun run;
@@ -85,10 +86,15 @@ struct Cursor::Impl {
 // A failed status as our Error; the file that RocksDB names stays in the message.
 Error error_of_status(const rocksdb::Status& status, std::string_view doing);
 
+// For every iterator over more than one file. RocksDB from 7.7 to 8.5, where its iterators heed erased ranges, passes over the rest of a
+// level without an error when the first block of its next file cannot be read (its pull request 11782, release 8.6). So they do not
+// heed them, and who iterates asks whether the branch was erased (BranchVersions::dropped()).
+rocksdb::ReadOptions iterator_options();
+
 rocksdb::Options database_options(const StoreResources::Options& options, rocksdb::Env* env,
                                   const std::shared_ptr<rocksdb::WriteBufferManager>& write_buffer_manager,
                                   const std::shared_ptr<rocksdb::RateLimiter>& rate_limiter);
-rocksdb::ColumnFamilyOptions version_options(const std::shared_ptr<rocksdb::Cache>& block_cache);
+rocksdb::ColumnFamilyOptions version_options(const std::shared_ptr<rocksdb::Cache>& block_cache, std::size_t file_bytes);
 rocksdb::ColumnFamilyOptions metadata_options(const std::shared_ptr<rocksdb::Cache>& block_cache);
 
 }  // namespace bough::pageserver

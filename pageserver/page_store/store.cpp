@@ -83,7 +83,7 @@ Result<std::unique_ptr<Store::Impl>> Store::Impl::open(const std::filesystem::pa
     auto impl = std::make_unique<Impl>(shared);
     options.listeners.push_back(impl->damage);
     std::vector<rocksdb::ColumnFamilyDescriptor> families = {
-        {rocksdb::kDefaultColumnFamilyName, version_options(resources.block_cache)},
+        {rocksdb::kDefaultColumnFamilyName, version_options(resources.block_cache, resources.options.file_bytes)},
         {kMetadataFamily, metadata_options(resources.block_cache)},
     };
     families[0].options.compaction_filter_factory = impl->history_filter;
@@ -231,12 +231,14 @@ Result<void> Store::scan(BranchNumber number, const ObjectKey& begin, const Obje
                          std::map<ObjectKey, std::string>& found) const {
     BOUGH_CHECK(!has_runs(begin.kind));
     // Before the iterator is made: what leaves the layers in between is then met twice, not nowhere.
-    const auto layers = impl_->layers->branch(number).snapshot();
+    const BranchVersions& branch = impl_->layers->branch(number);
+    if (branch.dropped()) return {};
+    const auto layers = branch.snapshot();
     if (layers != nullptr) {
         if (layers->open != nullptr) scan_layer(*layers->open, begin, end, at, found);
         for (const auto& layer : layers->frozen) scan_layer(*layer, begin, end, at, found);
     }
-    rocksdb::ReadOptions options;
+    rocksdb::ReadOptions options = iterator_options();
     options.total_order_seek = true;
     const std::unique_ptr<rocksdb::Iterator> iterator(impl_->db->NewIterator(options, impl_->versions.get()));
     return scan_files(*iterator, number, begin, end, at, found);
@@ -417,7 +419,7 @@ Result<std::optional<std::string>> Store::metadata(const std::string& name) cons
 
 Result<std::map<std::string, std::string>> Store::metadata_with_prefix(const std::string& prefix) const {
     std::map<std::string, std::string> rows;
-    const std::unique_ptr<rocksdb::Iterator> at(impl_->db->NewIterator(rocksdb::ReadOptions(), impl_->metadata.get()));
+    const std::unique_ptr<rocksdb::Iterator> at(impl_->db->NewIterator(iterator_options(), impl_->metadata.get()));
     for (at->Seek(prefix); at->Valid() && at->key().starts_with(prefix); at->Next())
         rows.emplace(at->key().ToString(), at->value().ToString());
     if (!at->status().ok()) return error_of_status(at->status(), "could not read the page store's metadata");

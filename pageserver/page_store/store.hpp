@@ -42,6 +42,7 @@ public:
         std::size_t block_cache_bytes = 256ull << 20;
         std::size_t open_bytes_max = 512ull << 20;  // in layers of all stores together; beyond it, ingest waits
         std::size_t layer_bytes = 64ull << 20;      // at which a branch's open layer is sealed
+        std::size_t file_bytes = 64ull << 20;       // that compaction writes before it begins the next file
         int background_threads = 2;
     };
     // `files`: where stores are; null: the machine's own. Tests have files that forget.

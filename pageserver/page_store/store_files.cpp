@@ -59,14 +59,14 @@ Result<std::vector<StoreFile>> files_of_directory(const fs::path& directory, boo
 }
 
 Result<void> read_rows(const ReadOnlyStore& opened, std::map<std::string, std::string>& rows) {
-    const std::unique_ptr<rocksdb::Iterator> row(opened.db().NewIterator(rocksdb::ReadOptions(), opened.metadata()));
+    const std::unique_ptr<rocksdb::Iterator> row(opened.db().NewIterator(iterator_options(), opened.metadata()));
     for (row->SeekToFirst(); row->Valid(); row->Next()) rows.emplace(row->key().ToString(), row->value().ToString());
     if (!row->status().ok()) return error_of_status(row->status(), "the metadata rows cannot be read");
     return {};
 }
 
 Result<void> check_sst(const fs::path& path, const std::string& name) {
-    rocksdb::Options options(reading_options(), uncached(version_options(nullptr)));
+    rocksdb::Options options(reading_options(), uncached(version_options(nullptr, StoreResources::Options{}.file_bytes)));
     rocksdb::SstFileReader reader(options);
     const auto damage = [&](const rocksdb::Status& status) {
         return status.IsCorruption() ? damaged(name, status.ToString()) : error_of_status(status, "could not read " + name);

@@ -92,6 +92,11 @@ TEST_F(StoreTest, erased_branch_is_gone_and_others_stay) {
     ASSERT_TRUE(store->erase_branch(kBranch).has_value());
     EXPECT_EQ(newest(*store, Lsn{10}), "none");
     EXPECT_EQ(newest(*store, Lsn{10}, BranchNumber{2}), "other");
+    for (const auto& [branch, there] : {std::pair{kBranch, 0u}, {BranchNumber{2}, 1u}}) {
+        std::map<ObjectKey, std::string> found;
+        ASSERT_TRUE(store->scan(branch, ObjectKey::two_phase(0), ObjectKey::two_phase(100), Lsn{10}, found).has_value());
+        EXPECT_EQ(found.size(), there) << branch.value;
+    }
 }
 
 TEST_F(StoreTest, metadata_changes_together_and_lasts) {

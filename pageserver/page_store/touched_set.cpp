@@ -70,6 +70,15 @@ void TouchedSet::add_all(const TouchedSet& other) {
         if (const std::uint32_t value = there.load(std::memory_order_relaxed); value != 0) add_fingerprint(value);
 }
 
+void TouchedSet::trim() {
+    if (contains_everything()) {
+        table_.store(nullptr, std::memory_order_relaxed);
+        tables_.clear();
+    } else if (tables_.size() > 1) {
+        tables_.erase(tables_.begin(), tables_.end() - 1);
+    }
+}
+
 std::string TouchedSet::encode() const {
     std::string content;
     if (contains_everything()) {

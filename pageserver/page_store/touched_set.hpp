@@ -29,6 +29,8 @@ public:
     // What the other holds by now; somebody may be adding to it.
     void add_all(const TouchedSet& other);
     std::size_t size() const { return size_; }
+    // While nobody reads it yet: gives back memory that only those who had read it before would need.
+    void trim();
 
     // As stored in the branch's row, docs/formats/page_store.md.
     std::string encode() const;

@@ -32,18 +32,30 @@ constexpr std::size_t kStepsAtFirst = 8;
 // What a thread keeps of the memory of its reads.
 constexpr std::size_t kArenaBytes = 1 << 20;
 
-// The memory of one read's chains; one at a time in a thread. Most of it is the thread's, used again and again: fresh memory of this
-// size costs a page fault for every 4 KB.
+// The memory of one read's chains. Most of it is the thread's, used again and again: fresh memory of this size costs a page fault for
+// every 4 KB. A read within a read, if ever there is one, has memory of its own.
 class ChainArena {
 public:
-    std::pmr::memory_resource* memory() { return &resource_; }
+    ChainArena() : has_kept_(!std::exchange(kept_is_taken, true)) {
+        if (has_kept_) resource_.emplace(kept(), kArenaBytes);
+        else resource_.emplace();
+    }
+    ~ChainArena() {
+        if (has_kept_) kept_is_taken = false;
+    }
+    ChainArena(const ChainArena&) = delete;
+    ChainArena& operator=(const ChainArena&) = delete;
+
+    std::pmr::memory_resource* memory() { return &*resource_; }
 
 private:
-    static std::span<std::byte> kept() {
+    static std::byte* kept() {
         thread_local const auto bytes = std::make_unique_for_overwrite<std::byte[]>(kArenaBytes);
-        return {bytes.get(), kArenaBytes};
+        return bytes.get();
     }
-    std::pmr::monotonic_buffer_resource resource_{kept().data(), kept().size()};
+    static inline thread_local bool kept_is_taken = false;
+    const bool has_kept_;
+    std::optional<std::pmr::monotonic_buffer_resource> resource_;
 };
 
 pg::Page page_at(std::span<std::byte> out, std::size_t index) {

@@ -152,6 +152,42 @@ TEST_F(PageReaderTest, a_page_without_a_beginning_is_an_error_not_zeros) {
     EXPECT_EQ(reader_.read(*branch_, kFork, 1, page, kScriptStart.lsn).error().code, ErrorCode::corrupt);
 }
 
+// Who reads through many ancestors while one of them is yet to ingest what its child begins with does not pass over it later.
+TEST_F(PageReaderTest, an_ancestor_that_catches_up_is_not_passed_over) {
+    constexpr std::uint32_t kDepth = AncestorSkip::kReaches.front();
+    const auto name = [](std::uint32_t depth) { return *BranchId::parse("b" + std::to_string(depth)); };
+    const auto page = [](std::byte content) {
+        std::vector<std::byte> bytes(pg::kPageBytes);
+        bytes[100] = content;
+        return bytes;
+    };
+    const auto write = [&](Branch& branch, LogPosition to, std::byte content) {
+        WriteSet set;
+        if (branch.parent() == nullptr) set.put(branch.number(), ObjectKey::fork_length(kFork), to.lsn, encode_length(1));
+        const auto bytes = page(content);
+        set.put(branch.number(), ObjectKey::page({kFork, 0}), to.lsn, encode_image(pg::ConstPage(bytes.data(), pg::kPageBytes)));
+        set.set_position(branch.number(), to);
+        ASSERT_TRUE(branch.store().write(std::move(set)).has_value());
+        branch.publish(to);
+    };
+    const LogPosition begin{kScriptStart.lsn + 64, kScriptStart.lsn}, later{begin.lsn + 64, begin.lsn};
+    write(*branch_, begin, std::byte{1});
+    const auto behind = *project_->create_branch(name(1), name(0), begin);
+    for (std::uint32_t depth = 2; depth <= kDepth; ++depth)
+        ASSERT_TRUE(project_->create_branch(name(depth), name(depth - 1), later).has_value());
+    const auto leaf = *project_->branch(name(kDepth));
+    std::vector<std::byte> got(pg::kPageBytes);
+    ASSERT_TRUE(leaf->readable_at(begin.lsn) && !leaf->readable_at(later.lsn));
+    ASSERT_TRUE(reader_.read(*leaf, kFork, 0, got, begin.lsn).has_value());
+    EXPECT_EQ(got, page(std::byte{1}));
+    write(*behind, later, std::byte{2});
+    ASSERT_TRUE(leaf->readable_at(later.lsn));
+    ASSERT_TRUE(reader_.read(*leaf, kFork, 0, got, later.lsn).has_value());
+    EXPECT_EQ(got, page(std::byte{2}));
+    ASSERT_TRUE(reader_.read(*leaf, kFork, 0, got, begin.lsn).has_value());
+    EXPECT_EQ(got, page(std::byte{1}));
+}
+
 // Every branch of a long chain writes a page of its own, and one that its descendants write again; before and after a restart.
 TEST_F(PageReaderTest, pages_are_found_through_many_ancestors_whichever_of_them_has_them) {
     constexpr std::uint32_t kDepth = 2 * AncestorSkip::kReaches.back() + AncestorSkip::kReaches.front() + 5;

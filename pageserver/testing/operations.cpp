@@ -67,9 +67,13 @@ Operation OperationMaker::make_operation() {
     switch (below(24)) {
         case 0:
         case 1:
-        case 2:
             return
                 [t = tag(), page = image()](pg::ChangeSink& s) { s.page_image(t, pg::ConstPage(page.data(), pg::kPageBytes)); };
+        case 2:
+            return [t = tag(), page = bytes(24 + below(300)), begin = 24 + below(200), lsn = Lsn{below(1000)}](pg::ChangeSink& s) {
+                const auto hole = static_cast<std::uint16_t>(std::min<std::size_t>(begin, page.size()));
+                s.page_image_without_hole(t, std::as_bytes(std::span(page)), hole, lsn);
+            };
         case 3:
         case 4:
         case 5:

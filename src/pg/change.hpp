@@ -61,6 +61,9 @@ public:
     // --- pages of relations. A page at or beyond the fork's length makes the fork grow to hold it (the sink knows lengths:
     // it fills the gap with zero versions, and treats PageBase::previous of a page beyond the old end as zero).
     virtual void page_image(const PageTag& tag, ConstPage page) = 0;
+    // The same of a page with zeros in its middle, from `hole_begin` (behind the header) on: `bytes` are what is before and behind them, and
+    // `lsn` is the page's, not theirs. Valid during the call.
+    virtual void page_image_without_hole(const PageTag& tag, std::span<const std::byte> bytes, std::uint16_t hole_begin, Lsn lsn);
     // `record_bytes`: the record as redo of this page needs it (images of other blocks taken out). Valid during the call.
     virtual void page_record(const PageTag& tag, PageBase base, std::span<const std::byte> record_bytes) = 0;
     // An edit never makes a fork grow unless `may_grow`: an edit of a page beyond the end is then nothing.

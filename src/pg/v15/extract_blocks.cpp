@@ -27,6 +27,10 @@ bool redo_goes_beyond_image(const Record& record, const BlockReference& block) {
 }  // namespace
 
 Result<void> extract_block_image(Extraction& x, const BlockReference& block) {
+    if (is_plain_image(block)) {
+        x.sink.page_image_without_hole(block.tag, block.image, block.hole_offset, x.record.end());
+        return {};
+    }
     BOUGH_TRY(restore_image(x.record, block, x.page));
     x.sink.page_image(block.tag, x.page);
     return {};

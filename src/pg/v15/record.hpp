@@ -76,6 +76,9 @@ private:
 // uninitialised, as Postgres's redo leaves it. ErrorCode::corrupt when it does not decompress.
 Result<void> restore_image(const Record& record, const BlockReference& block, Page page);
 
+// Whether the bytes of `block`'s image are that page's but for its hole, which there is, and its LSN.
+bool is_plain_image(const BlockReference& block);
+
 // The record as redo of the page of `block` needs it: without the images of other blocks, and without that block's own unless
 // `keep_image`. A whole record but for its checksum. It is either record.bytes() or in `buffer`.
 std::span<const std::byte> record_for_page(const Record& record, const BlockReference& block, bool keep_image,

@@ -48,4 +48,11 @@ Result<void> restore_image(const Record& record, const BlockReference& block, Pa
     return {};
 }
 
+bool is_plain_image(const BlockReference& block) {
+    if (!block.has_image || (block.image_info & kImageCompressed) != 0 || block.hole_bytes == 0) return false;
+    if (block.hole_offset < sizeof(PageHeader)) return false;
+    // The LSN of one that was not initialised stays.
+    return load<std::uint16_t>(block.image.data() + offsetof(PageHeader, upper)) != 0;
+}
+
 }  // namespace bough::pg::v15

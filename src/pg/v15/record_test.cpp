@@ -8,6 +8,7 @@
 
 #include "pg/bytes.hpp"
 #include "pg/page_header.hpp"
+#include "pg/testing/model_sink.hpp"
 #include "pg/wal_format.hpp"
 
 namespace bough::pg::v15 {
@@ -116,6 +117,36 @@ TEST(Record, image_is_restored_with_its_hole_and_the_records_end) {
     EXPECT_TRUE(std::all_of(page.begin() + 100, page.begin() + 8000, [](std::byte b) { return b == std::byte{0}; }));
     EXPECT_EQ(page[8000], std::byte{'i'});
     EXPECT_FALSE(restore_image(record, *record.block(2), page));
+}
+
+// What a sink is told of an image makes the page that restoring it does.
+TEST(Record, image_without_its_hole_is_the_page_that_it_is_restored_to) {
+    std::string uninitialised = image(), bare(kPageBytes, 'i'), early_hole(kPageBytes - 10, 'i');
+    store(reinterpret_cast<std::byte*>(uninitialised.data()) + offsetof(PageHeader, upper), std::uint16_t{0});
+    const std::vector<std::pair<Parts, bool>> cases = {
+        {two_blocks(), true},
+        {Parts().block(0, 0x10, "", uninitialised, 100, 0x01 | 0x02), false},
+        {Parts().block(0, 0x10, "", bare, 0, 0x02), false},
+        {Parts().block(0, 0x10, "", early_hole, 16, 0x01 | 0x02), false},
+        {Parts().block(0, 0x10, {}, "no such thing", 0, 0x04 | 0x02), false},
+    };
+    for (const auto& [parts, plain] : cases) {
+        const std::string bytes = parts.record();
+        Record record;
+        ASSERT_TRUE(record.decode({kStart, kEnd, as_bytes(bytes)}));
+        const BlockReference& block = *record.block(0);
+        EXPECT_EQ(is_plain_image(block), plain);
+        if (!plain) continue;
+        std::array<std::byte, kPageBytes> page;
+        ASSERT_TRUE(restore_image(record, block, page));
+        testing::ModelSink sink{testing::ModelState{}};
+        sink.page_image_without_hole(block.tag, block.image, block.hole_offset, record.end());
+        EXPECT_EQ(sink.images.at(block.tag), page);
+    }
+    Record record;
+    const std::string bytes = two_blocks().record();
+    ASSERT_TRUE(record.decode({kStart, kEnd, as_bytes(bytes)}));
+    EXPECT_FALSE(is_plain_image(*record.block(2))) << "it has none";
 }
 
 TEST(Record, image_that_does_not_decompress_is_corrupt) {
