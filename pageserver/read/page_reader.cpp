@@ -86,13 +86,15 @@ std::string describe(const Branch& branch, const ObjectKey& object) {
 
 // What is yet to be done to one page.
 struct PageReader::Chain {
-    explicit Chain(std::pmr::memory_resource* arena) : steps(arena) {}
+    explicit Chain(std::pmr::memory_resource* arena) : steps(arena), records(arena) {}
 
     ObjectKey object;
     std::size_t index = 0;  // of the page in the output
     // Newest first; taken from the back. Their bytes are in the arena.
     std::pmr::vector<PageStep> steps;
     std::size_t length = 0;  // of steps before any were taken
+    // Steps that redo is asked to do now.
+    std::pmr::vector<RedoRecord> records;
     enum class Content : std::uint8_t { zeros, base, output };
     Content content = Content::zeros;  // where the page is as it is before the remaining steps
     std::byte* base = nullptr;         // a page in the arena, once needed
@@ -169,7 +171,7 @@ Result<void> PageReader::collect(const Branch& branch, const ObjectKey& object, 
                                  Chain& chain) {
     chain.object = object;
     std::pmr::memory_resource* arena = chain.steps.get_allocator().resource();
-    std::vector<PageStep> decoded;
+    thread_local std::vector<PageStep> decoded;  // its memory is used again
     VersionWalk walk(cursor, branch, object, at);
     bool newest = true;
     std::optional<Lsn> kept;  // version that is in chain.base_page()
@@ -214,11 +216,10 @@ Result<void> PageReader::collect(const Branch& branch, const ObjectKey& object, 
 
 Result<void> PageReader::rebuild(const Branch& branch, std::span<Chain> chains, std::span<std::byte> out) {
     std::vector<RedoJob> jobs;
-    std::vector<std::vector<RedoRecord>> records(chains.size());
+    jobs.reserve(chains.size());
     while (true) {
         jobs.clear();
-        for (std::size_t i = 0; i < chains.size(); ++i) {
-            Chain& chain = chains[i];
+        for (Chain& chain : chains) {
             const pg::Page page = page_at(out, chain.index);
             for (; !chain.done() && chain.steps.back().type == PageStep::Type::edits; chain.steps.pop_back()) {
                 chain.move_to(page);
@@ -226,12 +227,12 @@ Result<void> PageReader::rebuild(const Branch& branch, std::span<Chain> chains, 
                     return edited.error().within(describe(branch, chain.object));
             }
             if (chain.done()) continue;
-            take_records(chain, records[i]);
-            metrics_.records_applied.fetch_add(records[i].size(), std::memory_order_relaxed);
+            take_records(chain);
+            metrics_.records_applied.fetch_add(chain.records.size(), std::memory_order_relaxed);
             RedoJob& job = jobs.emplace_back();
             job.request.tag = {chain.object.relation_fork(), chain.object.block};
             job.request.base = chain.redo_base(page);
-            job.request.records = records[i];
+            job.request.records = chain.records;
             job.request.hint_bits_logged = branch.hint_bits_logged();
             job.page = page.data();
         }
@@ -243,17 +244,18 @@ Result<void> PageReader::rebuild(const Branch& branch, std::span<Chain> chains, 
 }
 
 // The next records of the chain, as many as go into one request.
-void PageReader::take_records(Chain& chain, std::vector<RedoRecord>& records) {
-    records.clear();
+void PageReader::take_records(Chain& chain) {
+    chain.records.clear();
+    chain.records.reserve(std::min(chain.steps.size(), kRoundRecordsMax));
     std::size_t bytes = 0;
     while (!chain.done() && chain.steps.back().type == PageStep::Type::record && bytes < kRoundBytesMax &&
-           records.size() < kRoundRecordsMax) {
+           chain.records.size() < kRoundRecordsMax) {
         const PageStep& step = chain.steps.back();
-        records.push_back({step.record_start, step.lsn, std::as_bytes(std::span(step.bytes))});
+        chain.records.push_back({step.record_start, step.lsn, std::as_bytes(std::span(step.bytes))});
         bytes += step.bytes.size();
         chain.steps.pop_back();
     }
-    BOUGH_CHECK(!records.empty());
+    BOUGH_CHECK(!chain.records.empty());
     chain.used_redo = true;
 }
 

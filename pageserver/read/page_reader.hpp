@@ -81,7 +81,7 @@ private:
     std::optional<Lsn> kept_version(const Branch& branch, Chain& chain);
     Result<bool> find_newest(VersionWalk& walk, const Branch& branch, const ObjectKey& object, pg::Page out, Chain& chain);
     Result<void> rebuild(const Branch& branch, std::span<Chain> chains, std::span<std::byte> out);
-    static void take_records(Chain& chain, std::vector<RedoRecord>& records);
+    static void take_records(Chain& chain);
     Result<std::optional<std::uint32_t>> fork_length(const Branch& branch, const pg::RelationFork& fork, Lsn at, Cursor& cursor);
     void keep(const Branch& branch, const Chain& chain, pg::ConstPage page);
     Result<Source> read_fork(const Branch& branch, Cursor& cursor, const pg::RelationFork& fork, std::uint32_t first,

@@ -25,7 +25,7 @@ bool apply_all(const RedoRequest& request, pg::Page page) {
         std::memcpy(page.data(), request.base, page.size());
     else
         std::memset(page.data(), 0, page.size());
-    pg::v15::Record record;
+    thread_local pg::v15::Record record;  // room for 33 block references, which need not be made anew
     for (const RedoRecord& r : request.records) {
         if (!record.decode({r.start, r.end, r.bytes})) return false;
         const pg::v15::BlockReference* block = reference_to(request.tag, record);
