@@ -148,6 +148,7 @@ Result<void> run(Options options, const sigset_t& signals) {
     int signal = 0;
     ::sigwait(&signals, &signal);
     stopping = true;
+    garbage.end();
     notify_stopping();
     spdlog::info("pageserver is stopping");
     return {};

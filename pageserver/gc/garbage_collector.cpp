@@ -30,18 +30,26 @@ GarbageCollector::GarbageCollector(Projects& projects, PageReader& reader, Garba
       reader_(reader),
       metrics_(metrics),
       options_(options),
-      thread_([this](const std::stop_token& stop) { run(stop); }),
+      cutoff_thread_([this](const std::stop_token& stop) { run_cutoffs(stop); }),
+      rewriting_thread_([this](const std::stop_token& stop) { run_rewrites(stop); }),
       erasing_thread_([this](const std::stop_token& stop) { run_erasures(stop); }) {}
 
 GarbageCollector::~GarbageCollector() {
-    ending_ = true;
-    thread_.request_stop();
-    erasing_thread_.request_stop();
-    thread_.join();
-    erasing_thread_.join();
+    end();
+    for (std::jthread* thread : {&cutoff_thread_, &rewriting_thread_, &erasing_thread_}) thread->request_stop();
+    for (std::jthread* thread : {&cutoff_thread_, &rewriting_thread_, &erasing_thread_}) thread->join();
 }
 
-void GarbageCollector::run(const std::stop_token& stop) {
+void GarbageCollector::run_cutoffs(const std::stop_token& stop) {
+    while (wait(stop, options_.cutoffs)) {
+        for (const ProjectId& id : projects_.ids()) {
+            if (stop.stop_requested()) return;
+            if (const auto project = projects_.project_if_open(id)) raise_cutoffs(*project);
+        }
+    }
+}
+
+void GarbageCollector::run_rewrites(const std::stop_token& stop) {
     auto next_sleeping = Clock::now() + options_.sleeping;
     while (wait(stop, options_.cutoffs)) {
         forget_removed_projects();
@@ -51,12 +59,13 @@ void GarbageCollector::run(const std::stop_token& stop) {
         for (const ProjectId& id : projects_.ids()) {
             if (stop.stop_requested()) return;
             if (!sleeping) {
-                if (const auto project = projects_.project_if_open(id)) raise_cutoffs(*project);
+                if (const auto project = projects_.project_if_open(id)) rewrite(*project);
                 continue;
             }
             if (const auto project = projects_.look_at(id)) {
                 finish_erasures(**project);
                 raise_cutoffs(**project);
+                rewrite(**project);
             }
             // Those nobody has used since the start, which are most of them, are not left open until the round is over.
             projects_.close_unused(id);
@@ -88,7 +97,11 @@ void GarbageCollector::raise_cutoffs(Project& project) {
     const auto raised = project.advance_cutoffs(now_in_postgres_time());
     if (!raised) return note_failure(project, raised.error());
     metrics_.cutoffs_raised.fetch_add(raised->size(), std::memory_order_relaxed);
-    // Not only those that moved just now: a compaction that failed is tried again.
+}
+
+// Not only those whose cutoffs moved just now: a compaction that failed is tried again.
+void GarbageCollector::rewrite(Project& project) {
+    note_first_sight(project);
     for (const auto& branch : project.branches()) {
         if (branch->deleted()) continue;
         const bool all = worth_it(*branch);

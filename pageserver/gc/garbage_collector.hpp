@@ -36,8 +36,8 @@ struct GarbageCollectorOptions {
     std::size_t images_at_once = 128 << 10;
 };
 
-// Two threads, from construction to destruction: what is deleted does not wait for files to be rewritten. What it may drop is decided
-// by the rows that Project records; a crash at any place leaves garbage, never a gap.
+// Three threads, from construction to destruction: neither what is deleted nor cutoffs wait for files to be rewritten. What it may drop
+// is decided by the rows that Project records; a crash at any place leaves garbage, never a gap.
 class GarbageCollector {
 public:
     GarbageCollector(Projects& projects, PageReader& reader, GarbageMetrics& metrics, GarbageCollectorOptions options = {});
@@ -47,12 +47,16 @@ public:
 
     // At once, on the caller's thread: everything that the project's branches do not need any more goes.
     Result<void> collect(Project& project);
+    // From here on work in files is broken off, also what collect() was asked for: that is then `unavailable`.
+    void end() { ending_ = true; }
 
 private:
-    void run(const std::stop_token& stop);
+    void run_cutoffs(const std::stop_token& stop);
+    void run_rewrites(const std::stop_token& stop);
     void run_erasures(const std::stop_token& stop);
     void finish_erasures(Project& project);
     void raise_cutoffs(Project& project);
+    void rewrite(Project& project);
     void note_failure(const Project& project, const Error& error);
     void note_first_sight(const Project& project);
     void forget_removed_projects();
@@ -84,7 +88,8 @@ private:
     std::map<ProjectId, std::map<BranchNumber, Lsn>> compacted_;  // under mutex_
     std::condition_variable turn_ended_;
     std::set<std::pair<ProjectId, BranchNumber>> turns_;  // under mutex_: whose files are being rewritten
-    std::jthread thread_;
+    std::jthread cutoff_thread_;
+    std::jthread rewriting_thread_;
     std::jthread erasing_thread_;
 };
 

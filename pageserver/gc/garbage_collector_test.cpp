@@ -543,39 +543,71 @@ TEST_F(GarbageCollectorTest, a_deleted_branch_in_a_damaged_file_is_told_of_once)
     EXPECT_EQ(project_->store().metadata_with_prefix(kErasingRowPrefix)->size(), 1u) << "it is tried again when the project is opened";
 }
 
-TEST_F(GarbageCollectorTest, space_of_a_deleted_branch_does_not_wait_for_a_long_collection) {
-    garbage_.reset();
-    write_images(1, 16);
-    ASSERT_TRUE(project_->create_branch(branch_id("x"), branch_id("b0"), positions_.back()).has_value());
-    for (const char* name : {"b0", "x"}) {
-        auto writer = *ChangeWriter::make(**project_->branch(branch_id(name)), runner_->reader());
-        for (int i = 0; i < 100; ++i) {
-            const LogPosition at{writer->finished().lsn + (1 << 20), writer->finished().lsn};
-            const std::vector<std::byte> record(100, static_cast<std::byte>(i));
-            writer->record(at.prev_lsn, at.lsn);
-            writer->page_record({kFork, 0}, pg::PageBase::previous, record);
-            writer->finish_record();
-            if (name == std::string_view("b0")) positions_.push_back(at);
+// A collection that is in the middle of making images, of which redo does not end before it may.
+class LongCollection : public GarbageCollectorTest {
+protected:
+    void begin() {
+        garbage_.reset();
+        write_images(1, 16);
+        ASSERT_TRUE(project_->create_branch(branch_id("x"), branch_id("b0"), positions_.back()).has_value());
+        for (const char* name : {"b0", "x"}) {
+            auto writer = *ChangeWriter::make(**project_->branch(branch_id(name)), runner_->reader());
+            for (int i = 0; i < 100; ++i) {
+                const LogPosition at{writer->finished().lsn + (1 << 20), writer->finished().lsn};
+                const std::vector<std::byte> record(100, static_cast<std::byte>(i));
+                writer->record(at.prev_lsn, at.lsn);
+                writer->page_record({kFork, 0}, pg::PageBase::previous, record);
+                writer->commit(kScriptBegan + (i + 2) * 1'000'000);
+                writer->finish_record();
+                if (name == std::string_view("b0")) positions_.push_back(at);
+            }
+            ASSERT_TRUE(writer->commit().has_value());
         }
-        ASSERT_TRUE(writer->commit().has_value());
+        ASSERT_TRUE(project_->store().flush().has_value());
+        busy_.emplace(*projects_, reader_, metrics_, GarbageCollectorOptions{.erasures = 5ms, .cutoffs = 5ms, .moved_bytes_min = 1});
+        for (std::size_t i = 1; i < positions_.size() - 10 && !redo_.begun; ++i) {
+            ASSERT_TRUE(project_->raise_cutoffs({{root()->number(), positions_[i].lsn}}).has_value());
+            std::this_thread::sleep_for(20ms);
+        }
+        ASSERT_TRUE(redo_.begun);
     }
-    ASSERT_TRUE(project_->store().flush().has_value());
+    void TearDown() override {
+        redo_.may_end = true;
+        redo_.may_end.notify_all();
+        busy_.reset();
+    }
 
-    WaitingRedo redo;
-    PageReaderMetrics reader_metrics;
-    PageReader reader(redo, reader_metrics, 1 << 20);
-    GarbageCollector busy(*projects_, reader, metrics_, {.erasures = 5ms, .cutoffs = 5ms, .moved_bytes_min = 1});
-    for (std::size_t i = 1; i < positions_.size() && !redo.begun; ++i) {
-        ASSERT_TRUE(project_->raise_cutoffs({{root()->number(), positions_[i].lsn}}).has_value());
-        std::this_thread::sleep_for(20ms);
-    }
-    redo.begun.wait(false);
+    WaitingRedo redo_;
+    PageReaderMetrics reader_metrics_;
+    PageReader reader_{redo_, reader_metrics_, 1 << 20};
+    std::optional<GarbageCollector> busy_;
+};
+
+TEST_F(LongCollection, does_not_keep_the_space_of_a_deleted_branch) {
+    begin();
     EXPECT_TRUE(project_->delete_branch(branch_id("x")).has_value());
     const auto erasing = [&] { return !project_->store().metadata_with_prefix(kErasingRowPrefix)->empty(); };
     for (int i = 0; i < 1000 && erasing(); ++i) std::this_thread::sleep_for(10ms);
     EXPECT_FALSE(erasing());
-    redo.may_end = true;
-    redo.may_end.notify_all();
+}
+
+TEST_F(LongCollection, does_not_keep_cutoffs_from_rising) {
+    begin();
+    const Lsn before = root()->cutoff();
+    // All commits are years ago.
+    ASSERT_TRUE(project_->set_restore_window({std::chrono::hours(1), 0}).has_value());
+    for (int i = 0; i < 1000 && root()->cutoff() == before; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_GT(root()->cutoff(), before);
+}
+
+TEST_F(GarbageCollectorTest, a_collection_that_was_asked_for_is_broken_off_at_the_end) {
+    write_images(40, 16);
+    ASSERT_TRUE(project_->raise_cutoffs({{root()->number(), positions_[29].lsn}}).has_value());
+    garbage_->end();
+    const auto collected = garbage_->collect(*project_);
+    ASSERT_FALSE(collected.has_value());
+    EXPECT_EQ(collected.error().code, ErrorCode::unavailable);
+    EXPECT_EQ(metrics_.branches_compacted, 0u);
 }
 
 // Whoever is first, branch (or snapshot) or cutoff: a branch that was made can be read where it begins, for ever; one that was not, was
