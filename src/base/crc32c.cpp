@@ -85,19 +85,64 @@ __attribute__((target("sse4.2,pclmul"))) std::uint32_t crc32c_extend_pclmul(std:
     c = three_parts<128>(c, p, n);
     return crc32c_extend_sse42(~static_cast<std::uint32_t>(c), {p, n});
 }
-#endif
 
-using Extend = std::uint32_t (*)(std::uint32_t, std::span<const std::byte>);
+// Folding: 16 bytes that lie kBytes before others count for as much as their product with a power of x in the others' place, modulo the
+// polynomial. Each half is multiplied by its own power; the product of reversed numbers gives 1, constants of 32 bits another 32.
+#define BOUGH_CRC_FOLDING __attribute__((target("sse4.2,pclmul,avx512f,vpclmulqdq"), always_inline)) inline
 
-Extend choose() {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("sse4.2") != 0 && __builtin_cpu_supports("pclmul") != 0) return crc32c_extend_pclmul;
-    if (__builtin_cpu_supports("sse4.2") != 0) return crc32c_extend_sse42;
-#endif
-    return detail::crc32c_extend_portable;
+template <std::size_t kBytes>
+BOUGH_CRC_FOLDING __m512i folded(__m512i x, __m512i onto) {
+    constexpr std::uint64_t kLow = power_of_x(8 * kBytes + 31), kHigh = power_of_x(8 * kBytes - 33);
+    const __m512i powers = _mm512_set4_epi64(kHigh, kLow, kHigh, kLow);
+    const __m512i low = _mm512_clmulepi64_epi128(x, powers, 0x00), high = _mm512_clmulepi64_epi128(x, powers, 0x11);
+    return _mm512_ternarylogic_epi64(low, high, onto, 0x96);  // exclusive or of the three
 }
 
+template <std::size_t kBytes>
+BOUGH_CRC_FOLDING __m128i folded(__m128i x) {
+    constexpr std::uint64_t kLow = power_of_x(8 * kBytes + 31), kHigh = power_of_x(8 * kBytes - 33);
+    const __m128i powers = _mm_set_epi64x(kHigh, kLow);
+    return _mm_xor_si128(_mm_clmulepi64_si128(x, powers, 0x00), _mm_clmulepi64_si128(x, powers, 0x11));
+}
+
+// Reads straight on, as memory likes it, which counts for more than the arithmetic where the bytes are not in the cache.
+__attribute__((target("sse4.2,pclmul,avx512f,vpclmulqdq"))) std::uint32_t crc32c_extend_avx512(std::uint32_t crc,
+                                                                                            std::span<const std::byte> bytes) {
+    constexpr std::size_t kLine = 64, kStep = 4 * kLine;
+    if (bytes.size() < kStep) return crc32c_extend_pclmul(crc, bytes);
+    const std::byte* p = bytes.data();
+    std::size_t n = bytes.size();
+    __m512i x[4];
+    for (std::size_t i = 0; i < 4; ++i) x[i] = _mm512_loadu_si512(p + i * kLine);
+    x[0] = _mm512_xor_si512(x[0], _mm512_zextsi128_si512(_mm_cvtsi32_si128(static_cast<int>(~crc))));
+    for (p += kStep, n -= kStep; n >= kStep; p += kStep, n -= kStep)
+        for (std::size_t i = 0; i < 4; ++i) x[i] = folded<kStep>(x[i], _mm512_loadu_si512(p + i * kLine));
+    __m512i all = folded<kLine>(folded<kLine>(folded<kLine>(x[0], x[1]), x[2]), x[3]);
+    for (; n >= kLine; p += kLine, n -= kLine) all = folded<kLine>(all, _mm512_loadu_si512(p));
+    alignas(kLine) __m128i lanes[4];
+    _mm512_store_si512(lanes, all);
+    const __m128i first_two = _mm_xor_si128(folded<48>(lanes[0]), folded<32>(lanes[1]));
+    const __m128i last = _mm_xor_si128(first_two, _mm_xor_si128(folded<16>(lanes[2]), lanes[3]));
+    // These 16 bytes are as good as all before them.
+    std::uint64_t c = _mm_crc32_u64(0, static_cast<std::uint64_t>(_mm_cvtsi128_si64(last)));
+    c = _mm_crc32_u64(c, static_cast<std::uint64_t>(_mm_extract_epi64(last, 1)));
+    return crc32c_extend_sse42(~static_cast<std::uint32_t>(c), {p, n});
+}
+#endif
+
 }  // namespace
+
+std::vector<detail::Crc32cExtend> detail::crc32c_ways() {
+    std::vector<Crc32cExtend> ways = {crc32c_extend_portable};
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("sse4.2") == 0) return ways;
+    ways.push_back(crc32c_extend_sse42);
+    if (__builtin_cpu_supports("pclmul") == 0) return ways;
+    ways.push_back(crc32c_extend_pclmul);
+    if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("vpclmulqdq") != 0) ways.push_back(crc32c_extend_avx512);
+#endif
+    return ways;
+}
 
 std::uint32_t detail::crc32c_extend_portable(std::uint32_t crc, std::span<const std::byte> bytes) {
     const std::byte* p = bytes.data();
@@ -114,7 +159,7 @@ std::uint32_t detail::crc32c_extend_portable(std::uint32_t crc, std::span<const 
 }
 
 std::uint32_t crc32c_extend(std::uint32_t crc, std::span<const std::byte> bytes) {
-    static const Extend extend = choose();
+    static const detail::Crc32cExtend extend = detail::crc32c_ways().back();
     return extend(crc, bytes);
 }
 

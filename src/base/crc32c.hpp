@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace bough {
 
@@ -14,7 +15,10 @@ std::uint32_t crc32c(std::span<const std::byte> bytes);
 std::uint32_t crc32c_extend(std::uint32_t crc, std::span<const std::byte> bytes);
 
 namespace detail {
-// The portable way, which crc32c_extend() takes where the processor has no instruction for it.
+using Crc32cExtend = std::uint32_t (*)(std::uint32_t crc, std::span<const std::byte> bytes);
+// Those that this processor can do, slowest first; crc32c_extend() takes the last.
+std::vector<Crc32cExtend> crc32c_ways();
+// The one that any can do.
 std::uint32_t crc32c_extend_portable(std::uint32_t crc, std::span<const std::byte> bytes);
 }  // namespace detail
 

@@ -29,14 +29,17 @@ TEST(Crc32c, is_the_same_in_pieces_and_without_the_instruction) {
     }
 }
 
-TEST(Crc32c, is_the_same_without_the_instruction_at_every_length) {
+TEST(Crc32c, is_the_same_at_every_length_whichever_way_the_processor_has) {
     std::string text;
     std::uint32_t state = 1;
     for (int i = 0; i < 10'000; ++i) text.push_back(static_cast<char>((state = state * 1664525u + 1013904223u) >> 24));
     for (std::size_t length = 0; length <= text.size(); length += length < 2000 ? 1 : 61) {
         const auto bytes = bytes_of(text).subspan(text.size() - length);
-        EXPECT_EQ(crc32c(bytes), detail::crc32c_extend_portable(0, bytes)) << length;
-        EXPECT_EQ(crc32c_extend(0x12345678u, bytes), detail::crc32c_extend_portable(0x12345678u, bytes)) << length;
+        for (const std::uint32_t begin : {0u, 0x12345678u, ~0u}) {
+            const std::uint32_t expected = detail::crc32c_extend_portable(begin, bytes);
+            EXPECT_EQ(crc32c_extend(begin, bytes), expected) << length;
+            for (const auto extend : detail::crc32c_ways()) EXPECT_EQ(extend(begin, bytes), expected) << length;
+        }
     }
 }
 
