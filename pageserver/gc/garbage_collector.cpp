@@ -116,9 +116,9 @@ void GarbageCollector::rewrite(Project& project) {
 }
 
 void GarbageCollector::note_first_sight(const Project& project) {
+    const std::lock_guard lock(mutex_);
     std::map<BranchNumber, Lsn> now;
     for (const auto& branch : project.branches()) now.emplace(branch->number(), branch->cutoff());
-    const std::lock_guard lock(mutex_);
     std::map<BranchNumber, Lsn>& known = compacted_[project.id()];
     std::erase_if(known, [&](const auto& entry) { return !now.contains(entry.first); });
     known.merge(now);
@@ -191,11 +191,11 @@ Result<void> GarbageCollector::compact(const Branch& branch, Work work) {
 }
 
 Result<void> GarbageCollector::make_images(const Branch& branch, const ForkReach& reach) {
-    const Lsn cutoff = branch.cutoff();
-    if (!branch.readable_at(cutoff)) return {};  // they are still candidates next time
+    if (!branch.readable_at(branch.cutoff())) return {};  // they are still candidates next time
     while (true) {
-        const Images made = make_some_images(branch, reach, cutoff);
+        const Images made = make_some_images(branch, reach);
         if (made.broken_off) metrics_.failures.fetch_add(1, std::memory_order_relaxed);
+        if (ending_) return Error{ErrorCode::unavailable, "the collection was ended early", {}};
         if (made.count == 0) return {};
         metrics_.images_at_cutoffs.fetch_add(made.count, std::memory_order_relaxed);
         // The images have to be in files for a compaction to see that they are bases.
@@ -213,15 +213,24 @@ void GarbageCollector::Images::add(std::size_t stored, std::span<const ObjectKey
     count += stored;
 }
 
-GarbageCollector::Images GarbageCollector::make_some_images(const Branch& branch, const ForkReach& reach, Lsn cutoff) {
+Result<std::size_t> GarbageCollector::images_at_cutoff(const Branch& branch, std::span<const ObjectKey> pages) {
+    while (true) {
+        const Lsn cutoff = branch.cutoff();
+        auto stored = reader_.make_images(branch, pages, cutoff);
+        // One that has risen meanwhile leaves nothing to read at the one before.
+        if (stored || branch.cutoff() == cutoff) return stored;
+    }
+}
+
+GarbageCollector::Images GarbageCollector::make_some_images(const Branch& branch, const ForkReach& reach) {
     Images made;
     while (made.count < options_.images_at_once && !branch.deleted() && !ending_) {
         std::vector<ObjectKey> pages = branch.store().take_image_candidates(branch.number(), PageReader::kPagesPerCut);
         if (pages.empty()) break;
         // An earlier compaction may have found what lies beyond the end of its fork, and is gone by now.
-        std::erase_if(pages, [&](const ObjectKey& page) { return reach.out_of_reach(page, std::min(cutoff, reach.known_to)); });
+        std::erase_if(pages, [&](const ObjectKey& page) { return reach.out_of_reach(page, std::min(branch.cutoff(), reach.known_to)); });
         if (pages.empty()) continue;
-        if (const auto stored = reader_.make_images(branch, pages, cutoff)) {
+        if (const auto stored = images_at_cutoff(branch, pages)) {
             made.add(*stored, pages);
             continue;
         }
@@ -229,13 +238,13 @@ GarbageCollector::Images GarbageCollector::make_some_images(const Branch& branch
         bool all_failed = true;
         std::optional<Error> failure;
         for (const ObjectKey& page : pages) {
-            const auto stored = reader_.make_images(branch, {&page, 1}, cutoff);
+            const auto stored = images_at_cutoff(branch, {&page, 1});
             made.add(stored ? *stored : 0, {&page, 1});
             all_failed = all_failed && !stored && stored.error().code != ErrorCode::corrupt;
             if (!stored) failure = stored.error();
         }
         if (failure && !branch.deleted() && !ending_)
-            spdlog::warn("branch {}: could not make images at {}: {}", branch.name(), cutoff.to_string(), failure->to_string());
+            spdlog::warn("branch {}: could not make images at its cutoff: {}", branch.name(), failure->to_string());
         // Redo or the disk does not work just now. The others are candidates still when it is tried again, and these when the files are
         // rewritten the next time.
         if (all_failed || (failure && failure->code == ErrorCode::io)) {

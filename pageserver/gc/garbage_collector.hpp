@@ -74,7 +74,8 @@ private:
         bool broken_off = false;
         void add(std::size_t stored, std::span<const ObjectKey> pages);
     };
-    Images make_some_images(const Branch& branch, const ForkReach& reach, Lsn cutoff);
+    Images make_some_images(const Branch& branch, const ForkReach& reach);
+    Result<std::size_t> images_at_cutoff(const Branch& branch, std::span<const ObjectKey> pages);
     void note_compacted(const Branch& branch, Lsn cutoff);
 
     Projects& projects_;

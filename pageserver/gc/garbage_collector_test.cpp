@@ -405,6 +405,33 @@ TEST_F(SmallChanges, become_images_a_part_at_a_time) {
     EXPECT_EQ(all_pages(), before);
 }
 
+// Compactions, those of the collection itself too, go by the newest cutoff, and leave nothing to read at the one it began with.
+TEST_F(SmallChanges, become_images_at_a_cutoff_that_rises_meanwhile) {
+    write(What::image);
+    const std::uint64_t images = bytes_collected();
+    for (int i = 0; i < 3; ++i) write(What::change);
+    write(What::image);
+    for (int i = 0; i < 3; ++i) write(What::change);
+    ASSERT_TRUE(project_->store().flush().has_value());
+    ASSERT_TRUE(project_->raise_cutoffs({{root()->number(), positions_[3].lsn}}).has_value());
+    const auto expected = all_pages();
+    WaitingRedo redo;
+    PageReaderMetrics reader_metrics;
+    PageReader reader(redo, reader_metrics, 1 << 20);
+    GarbageCollector collector(*projects_, reader, metrics_, {.erasures = 1h, .cutoffs = 1h});
+    std::thread collecting([&] { EXPECT_TRUE(collector.collect(*project_).has_value()); });
+    redo.begun.wait(false);
+    EXPECT_TRUE(project_->raise_cutoffs({{root()->number(), positions_.back().lsn}}).has_value());
+    redo.may_end = true;
+    redo.may_end.notify_all();
+    collecting.join();
+    EXPECT_EQ(metrics_.failures, 0u);
+    EXPECT_FALSE(project_->store().has_image_candidates(root()->number()));
+    EXPECT_GE(metrics_.images_at_cutoffs, kPages);
+    EXPECT_LT((*project_->store().branch_bytes(root()->number())).files, images * 105 / 100);
+    EXPECT_EQ(all_pages(), expected);
+}
+
 TEST_F(SmallChanges, become_images_whoever_else_collects) {
     write(What::image);
     const std::uint64_t images = bytes_collected();

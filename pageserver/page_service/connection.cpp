@@ -12,16 +12,12 @@
 #include <spdlog/spdlog.h>
 #include <boost/asio/post.hpp>
 
+#include "bough/check.hpp"
 #include "pageserver/branching/restore_window.hpp"
+#include "pageserver/page_service/answers.hpp"
 
 namespace bough::pageserver {
 namespace {
-
-// Where a thread puts the pages of the answer it is making.
-std::span<std::byte> page_buffer(std::size_t pages) {
-    thread_local std::vector<std::byte> buffer(std::size_t{BOUGH_PAGES_PER_REQUEST_MAX} * BOUGH_PAGE_BYTES);
-    return std::span(buffer).first(pages * BOUGH_PAGE_BYTES);
-}
 
 // Takes the same time whatever the strings have in common.
 bool same_secret(std::string_view a, std::string_view b) {
@@ -153,6 +149,13 @@ void PageConnection::take_turn() {
 }
 
 PageConnection::Next PageConnection::answer_frames() {
+    BOUGH_CHECK(Answers::of_this_thread().empty());
+    const Next next = answer_those_there();
+    const Next sent = send_answers();
+    return sent == Next::go_on || next == Next::close ? next : sent;
+}
+
+PageConnection::Next PageConnection::answer_those_there() {
     pages_of_turn_ = 0;
     if (const auto due = std::exchange(due_, std::nullopt)) {
         const Next next = get_pages(*due);
@@ -167,6 +170,7 @@ PageConnection::Next PageConnection::answer_frames() {
             return Next::close;
         }
         if (!*frame) {
+            if (const Next sent = send_answers(); sent != Next::go_on) return sent;
             // A client with several requests in flight has sent the next meanwhile: to sleep first would cost more than a page.
             const Input input = receive();
             if (input == Input::some) continue;
@@ -224,16 +228,25 @@ PageConnection::Next PageConnection::greet(const HelloFrame& frame, const Result
     branch_ = *branch;
     turns_ = context_.turns.of(*branch_);
     branch_tag_ = next_branch_tag();
-    return answer(encode_hello_ok(branch_tag_), {});
+    return answer(encode_hello_ok(branch_tag_));
 }
 
 PageConnection::Next PageConnection::get_pages(const GetPagesFrame& frame) {
+    if (branch_->readable_at(frame.lsn)) {
+        context_.metrics.requests.fetch_add(1, std::memory_order_relaxed);
+        return read_and_answer(frame);
+    }
+    if (const Next sent = send_answers(); sent != Next::go_on) {
+        due_ = frame;
+        return sent;
+    }
     context_.metrics.requests.fetch_add(1, std::memory_order_relaxed);
-    return branch_->readable_at(frame.lsn) ? read_and_answer(frame) : wait_for_ingest(frame);
+    return wait_for_ingest(frame);
 }
 
 PageConnection::Next PageConnection::read_and_answer(const GetPagesFrame& frame) {
-    const std::span<std::byte> pages = page_buffer(frame.count);
+    Answers& answers = Answers::of_this_thread();
+    const std::span<std::byte> pages = answers.room(frame.count);
     Lsn at;
     Result<void> read;
     if (!cursor_) cursor_ = branch_->store().cursor();
@@ -250,8 +263,8 @@ PageConnection::Next PageConnection::read_and_answer(const GetPagesFrame& frame)
         return answer_error(frame.request_id, read.error());
     }
     context_.metrics.pages.fetch_add(frame.count, std::memory_order_relaxed);
-    const PagesPrefix prefix = encode_pages_prefix(frame, branch_tag_, at);
-    return answer({prefix.data(), prefix.size()}, pages);
+    answers.add(encode_pages_prefix(frame, branch_tag_, at), pages);
+    return answers.due() ? send_answers() : Next::go_on;
 }
 
 PageConnection::Next PageConnection::wait_for_ingest(const GetPagesFrame& frame) {
@@ -299,12 +312,29 @@ void PageConnection::ingest_waited(const GetPagesFrame& frame, bool timed_out) {
 PageConnection::Next PageConnection::answer_error(std::uint64_t request_id, const Error& error) {
     context_.metrics.errors.fetch_add(1, std::memory_order_relaxed);
     ++pages_of_turn_;  // so that errors without end are no turn without end
-    return answer(encode_error(request_id, error), {});
+    return answer(encode_error(request_id, error));
 }
 
-PageConnection::Next PageConnection::answer(std::string_view prefix, std::span<const std::byte> pages) {
-    std::array<iovec, 2> parts = {
-        {{const_cast<char*>(prefix.data()), prefix.size()}, {const_cast<std::byte*>(pages.data()), pages.size()}}};
+PageConnection::Next PageConnection::answer(std::string_view frame) {
+    const Next sent = send_answers();
+    if (sent == Next::close) return sent;
+    if (sent == Next::write_socket) {
+        unsent_.insert(unsent_.end(), frame.begin(), frame.end());
+        return sent;
+    }
+    iovec part{const_cast<char*>(frame.data()), frame.size()};
+    return send({&part, 1});
+}
+
+PageConnection::Next PageConnection::send_answers() {
+    Answers& answers = Answers::of_this_thread();
+    if (answers.empty()) return Next::go_on;
+    const Next sent = send(answers.parts());
+    answers.clear();
+    return sent;
+}
+
+PageConnection::Next PageConnection::send(std::span<iovec> parts) {
     msghdr message{};
     message.msg_iov = parts.data();
     message.msg_iovlen = parts.size();
@@ -314,16 +344,16 @@ PageConnection::Next PageConnection::answer(std::string_view prefix, std::span<c
     } while (sent < 0 && errno == EINTR);
     if (sent < 0 && errno != EAGAIN) return Next::close;
     auto done = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
-    if (done == prefix.size() + pages.size()) return Next::go_on;
-
-    // The client is slow: the rest waits in memory of its own.
-    const std::size_t of_prefix = std::min(done, prefix.size());
-    done -= of_prefix;
-    unsent_.assign(prefix.begin() + static_cast<std::ptrdiff_t>(of_prefix), prefix.end());
-    const auto* rest = reinterpret_cast<const char*>(pages.data());
-    unsent_.insert(unsent_.end(), rest + done, rest + pages.size());
+    unsent_.clear();
     unsent_begin_ = 0;
-    return Next::write_socket;
+    for (const iovec& part : parts) {
+        const std::size_t of_part = std::min(done, part.iov_len);
+        done -= of_part;
+        // The client is slow: the rest waits in memory of its own.
+        const auto* bytes = static_cast<const char*>(part.iov_base);
+        unsent_.insert(unsent_.end(), bytes + of_part, bytes + part.iov_len);
+    }
+    return unsent_.empty() ? Next::go_on : Next::write_socket;
 }
 
 PageConnection::Next PageConnection::send_rest() {

@@ -6,7 +6,11 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <span>
+#include <string_view>
 #include <vector>
+
+#include <sys/uio.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -78,6 +82,7 @@ private:
     void proceed();
     void take_turn();
     Next answer_frames();
+    Next answer_those_there();
     Next handle(RequestFrame frame);
     Next hello(HelloFrame frame);
     Next greet(const HelloFrame& frame, const Result<std::shared_ptr<Branch>>& branch);
@@ -86,7 +91,10 @@ private:
     Next wait_for_ingest(const GetPagesFrame& frame);
     void post_ingest_waited(const GetPagesFrame& frame, std::uint64_t wait, bool timed_out);
     void ingest_waited(const GetPagesFrame& frame, bool timed_out);
-    Next answer(std::string_view prefix, std::span<const std::byte> pages);
+    Next answer(std::string_view frame);
+    // What Answers has of this thread, which is this client's.
+    Next send_answers();
+    Next send(std::span<iovec> parts);
     Next answer_error(std::uint64_t request_id, const Error& error);
     Next send_rest();
     void close();

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <functional>
+#include <random>
 #include <thread>
 #include <utility>
 
@@ -504,6 +505,60 @@ TEST_F(PageServiceTest, a_slow_reader_gets_everything) {
         for (std::uint32_t block = 0; block < 128; ++block)
             ASSERT_EQ(static_cast<std::uint8_t>(frame->body[sizeof(BoughPages) + block * pg::kPageBytes + 100]), block);
     }
+}
+
+// Answers that are ready go out together; whatever comes between them, each client gets its own, all of them, and in order.
+TEST_F(PageServiceTest, requests_that_come_at_once_are_all_answered_in_order) {
+    start();
+    constexpr std::uint32_t kBlocks = 128;
+    for (std::uint32_t block = 0; block < kBlocks; ++block) write(block, static_cast<std::byte>(block + 1));
+    const Lsn ahead = writer_->finished().lsn + 64;
+    struct Question {
+        Lsn lsn;
+        bool exact;
+        std::uint16_t count;
+        std::uint32_t block;
+    };
+    constexpr std::size_t kClients = 4, kQuestions = 600;
+    std::vector<std::vector<Question>> asked(kClients);
+    std::vector<std::unique_ptr<PageClient>> clients;
+    std::mt19937 random(1);
+    for (auto& questions : asked) {
+        std::string frames;
+        for (std::uint64_t i = 0; i < kQuestions; ++i) {
+            Question question{kScriptStart.lsn, false, 1, static_cast<std::uint32_t>(random() % (kBlocks - 20))};
+            const auto die = random() % 20;
+            if (die == 0) question = {Lsn{1}, true, 1, question.block};  // of before the history
+            if (die == 1) question.count = static_cast<std::uint16_t>(2 + random() % 18);
+            if (i == kQuestions / 2) question.lsn = ahead;  // waits for ingest, and all behind it for that
+            questions.push_back(question);
+            frames += get_pages_frame(i, question.lsn, question.exact, question.count, {kFork, question.block});
+        }
+        clients.push_back(std::make_unique<PageClient>(address_));
+        ASSERT_TRUE(clients.back()->hello("p", "b0"));
+        clients.back()->send(frames);
+    }
+    const auto expect_answers = [&](std::size_t from, std::size_t to) {
+        for (std::size_t c = 0; c < kClients; ++c)
+            for (std::uint64_t i = from; i < to; ++i) {
+                const Question& question = asked[c][i];
+                const auto frame = clients[c]->receive();
+                ASSERT_TRUE(frame.has_value());
+                if (question.exact) {
+                    ASSERT_EQ(frame->type, BOUGH_FRAME_ERROR);
+                    ASSERT_EQ(parse_error(*frame).request_id, i);
+                    continue;
+                }
+                ASSERT_EQ(frame->type, BOUGH_FRAME_PAGES);
+                ASSERT_EQ(+parse_pages(*frame).request_id, i);
+                for (std::uint32_t page = 0; page < question.count; ++page)
+                    ASSERT_EQ(static_cast<std::uint8_t>(frame->body[sizeof(BoughPages) + page * pg::kPageBytes + 100]), question.block + page + 1);
+            }
+    };
+    expect_answers(0, kQuestions / 2);
+    while (service_->metrics().waiting < kClients) std::this_thread::sleep_for(1ms);
+    write(kBlocks, std::byte{1});
+    expect_answers(kQuestions / 2, kQuestions);
 }
 
 TEST_F(PageServiceTest, deleted_branch_is_an_error_not_zeros) {

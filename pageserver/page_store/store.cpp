@@ -311,6 +311,7 @@ Result<bool> Store::replace_by_image(BranchNumber number, const ObjectKey& page,
 // The run that holds the version becomes two: the second begins with the image.
 Result<bool> Store::Impl::replace_in_files(BranchNumber branch, const ObjectKey& page, Lsn lsn, std::string_view image) {
     const std::lock_guard one_at_a_time(replacing);
+    if (layers->branch(branch).dropped()) return false;  // it would be newer than what erases the branch
     const auto at = cursor();
     at->branch = branch;
     at->object = page;

@@ -65,6 +65,23 @@ TEST_F(StoreLayersTest, versions_are_walked_from_the_open_layer_down_through_the
     }
 }
 
+// It would be newer than what erases the branch, and stay for ever.
+TEST_F(StoreLayersTest, no_image_takes_a_version_s_place_on_an_erased_branch) {
+    const std::vector<std::byte> bytes(pg::kPageBytes, std::byte{7});
+    const std::string image = encode_image(pg::ConstPage(bytes.data(), pg::kPageBytes));
+    constexpr BranchNumber kOther{2};
+    const auto store = *Store::create(path(), resources_);
+    for (const BranchNumber branch : {kBranch, kOther}) put(*store, page(1), Lsn{10}, encode_zero_page(), branch);
+    ASSERT_TRUE(store->flush().has_value());
+    ASSERT_TRUE(store->erase_branch(kBranch).has_value());
+    EXPECT_FALSE(*store->replace_by_image(kBranch, page(1), Lsn{10}, image));
+    EXPECT_TRUE(*store->replace_by_image(kOther, page(1), Lsn{10}, image));
+    ASSERT_TRUE(store->flush().has_value());
+    ASSERT_TRUE(store->compact_branches(kBranch, kBranch).has_value());
+    EXPECT_EQ(store->branch_bytes(kBranch)->files, 0u);
+    EXPECT_GT(store->branch_bytes(kOther)->files, 0u);
+}
+
 TEST_F(StoreLayersTest, an_image_in_the_middle_of_a_sealed_run_hides_nothing) {
     std::vector<std::byte> bytes(pg::kPageBytes, std::byte{7});
     const std::string image = encode_image(pg::ConstPage(bytes.data(), pg::kPageBytes));

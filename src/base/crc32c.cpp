@@ -116,6 +116,7 @@ __attribute__((target("sse4.2,pclmul,avx512f,vpclmulqdq"))) std::uint32_t crc32c
     for (std::size_t i = 0; i < 4; ++i) x[i] = _mm512_loadu_si512(p + i * kLine);
     x[0] = _mm512_xor_si512(x[0], _mm512_zextsi128_si512(_mm_cvtsi32_si128(static_cast<int>(~crc))));
     for (p += kStep, n -= kStep; n >= kStep; p += kStep, n -= kStep)
+#pragma GCC unroll 4
         for (std::size_t i = 0; i < 4; ++i) x[i] = folded<kStep>(x[i], _mm512_loadu_si512(p + i * kLine));
     __m512i all = folded<kLine>(folded<kLine>(folded<kLine>(x[0], x[1]), x[2]), x[3]);
     for (; n >= kLine; p += kLine, n -= kLine) all = folded<kLine>(all, _mm512_loadu_si512(p));
