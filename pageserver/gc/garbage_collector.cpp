@@ -103,6 +103,7 @@ void GarbageCollector::raise_cutoffs(Project& project) {
 void GarbageCollector::rewrite(Project& project) {
     note_first_sight(project);
     for (const auto& branch : project.branches()) {
+        if (ending_) return;
         if (branch->deleted()) continue;
         const bool all = worth_it(*branch);
         if (!all && !branch->store().has_image_candidates(branch->number())) continue;
@@ -191,9 +192,10 @@ Result<void> GarbageCollector::compact(const Branch& branch, Work work) {
 }
 
 Result<void> GarbageCollector::make_images(const Branch& branch, const ForkReach& reach) {
-    if (!branch.readable_at(branch.cutoff())) return {};  // they are still candidates next time
+    Place place{branch.cutoff()};
+    if (!branch.readable_at(place.at)) return {};  // they are still candidates next time
     while (true) {
-        const Images made = make_some_images(branch, reach);
+        const Images made = make_some_images(branch, reach, place);
         if (made.broken_off) metrics_.failures.fetch_add(1, std::memory_order_relaxed);
         if (ending_) return Error{ErrorCode::unavailable, "the collection was ended early", {}};
         if (made.count == 0) return {};
@@ -213,38 +215,36 @@ void GarbageCollector::Images::add(std::size_t stored, std::span<const ObjectKey
     count += stored;
 }
 
-Result<std::size_t> GarbageCollector::images_at_cutoff(const Branch& branch, std::span<const ObjectKey> pages) {
-    while (true) {
-        const Lsn cutoff = branch.cutoff();
-        auto stored = reader_.make_images(branch, pages, cutoff);
-        // One that has risen meanwhile leaves nothing to read at the one before.
-        if (stored || branch.cutoff() == cutoff) return stored;
-    }
+Result<std::size_t> GarbageCollector::images_at(const Branch& branch, std::span<const ObjectKey> pages, Place& place) {
+    auto stored = reader_.make_images(branch, pages, place.at);
+    if (stored || ending_ || !place.moves_on(branch.cutoff())) return stored;
+    return reader_.make_images(branch, pages, place.at);
 }
 
-GarbageCollector::Images GarbageCollector::make_some_images(const Branch& branch, const ForkReach& reach) {
+GarbageCollector::Images GarbageCollector::make_some_images(const Branch& branch, const ForkReach& reach, Place& place) {
     Images made;
     while (made.count < options_.images_at_once && !branch.deleted() && !ending_) {
         std::vector<ObjectKey> pages = branch.store().take_image_candidates(branch.number(), PageReader::kPagesPerCut);
         if (pages.empty()) break;
         // An earlier compaction may have found what lies beyond the end of its fork, and is gone by now.
-        std::erase_if(pages, [&](const ObjectKey& page) { return reach.out_of_reach(page, std::min(branch.cutoff(), reach.known_to)); });
+        std::erase_if(pages, [&](const ObjectKey& page) { return reach.out_of_reach(page, std::min(place.at, reach.known_to)); });
         if (pages.empty()) continue;
-        if (const auto stored = images_at_cutoff(branch, pages)) {
+        if (const auto stored = images_at(branch, pages, place)) {
             made.add(*stored, pages);
             continue;
         }
+        if (branch.cutoff() > place.at) break;  // not damage: what is there to read is at another place again
         // One that cannot be read keeps its changes, and keeps no other from its image; whoever reads it is told.
         bool all_failed = true;
         std::optional<Error> failure;
         for (const ObjectKey& page : pages) {
-            const auto stored = images_at_cutoff(branch, {&page, 1});
+            const auto stored = images_at(branch, {&page, 1}, place);
             made.add(stored ? *stored : 0, {&page, 1});
             all_failed = all_failed && !stored && stored.error().code != ErrorCode::corrupt;
             if (!stored) failure = stored.error();
         }
         if (failure && !branch.deleted() && !ending_)
-            spdlog::warn("branch {}: could not make images at its cutoff: {}", branch.name(), failure->to_string());
+            spdlog::warn("branch {}: could not make images at {}: {}", branch.name(), place.at.to_string(), failure->to_string());
         // Redo or the disk does not work just now. The others are candidates still when it is tried again, and these when the files are
         // rewritten the next time.
         if (all_failed || (failure && failure->code == ErrorCode::io)) {
@@ -262,6 +262,7 @@ Result<void> GarbageCollector::collect(Project& project) {
     metrics_.cutoffs_raised.fetch_add(raised.size(), std::memory_order_relaxed);
     Result<void> outcome;
     for (const auto& branch : project.branches()) {
+        if (ending_) return Error{ErrorCode::unavailable, "the collection was ended early", {}};
         if (branch->cutoff() == branch->row().start.lsn) continue;  // all of it is kept
         const auto compacted = compact(*branch, Work::all);
         if (!compacted && !branch->deleted() && outcome) outcome = compacted.error();

@@ -74,8 +74,20 @@ private:
         bool broken_off = false;
         void add(std::size_t stored, std::span<const ObjectKey> pages);
     };
-    Images make_some_images(const Branch& branch, const ForkReach& reach);
-    Result<std::size_t> images_at_cutoff(const Branch& branch, std::span<const ObjectKey> pages);
+    // Where images are made: at the cutoff. It may rise meanwhile, and compactions leave nothing to read below it then; but what becomes a
+    // candidate by that is for the next time, or there would be no end on a branch that is written to.
+    struct Place {
+        Lsn at;
+        unsigned moves_left = 2;
+        bool moves_on(Lsn cutoff) {
+            if (cutoff == at || moves_left == 0) return false;
+            at = cutoff;
+            --moves_left;
+            return true;
+        }
+    };
+    Images make_some_images(const Branch& branch, const ForkReach& reach, Place& place);
+    Result<std::size_t> images_at(const Branch& branch, std::span<const ObjectKey> pages, Place& place);
     void note_compacted(const Branch& branch, Lsn cutoff);
 
     Projects& projects_;

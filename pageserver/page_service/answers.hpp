@@ -21,14 +21,16 @@ public:
 
     bool empty() const { return count_ == 0; }
     // They are to be sent before anything else is read: there are enough, or the first has waited for long enough.
-    bool due() const;
+    bool due() const { return due_; }
+    // So are those that are there before so many pages are read: what was read last took so long that the next may, too.
+    bool due_before(std::size_t pages) const { return count_ > 0 && (pages > 1 || last_was_slow_); }
     // Where the pages of the next answer go, at most BOUGH_PAGES_PER_REQUEST_MAX; not when due().
-    std::span<std::byte> room(std::size_t pages) { return std::span(pages_).subspan(bytes_, pages * BOUGH_PAGE_BYTES); }
-    // What was put there is the next answer.
-    void add(const PagesPrefix& prefix, std::span<const std::byte> pages);
-    // To be sent, in order; valid until the next add() or clear().
-    std::span<iovec> parts() { return std::span(parts_).first(2 * count_); }
-    void clear() { count_ = bytes_ = 0; }
+    std::span<std::byte> room(std::size_t pages);
+    // What was put there is the next answer, of `client` as those that are there.
+    void add(const void* client, const PagesPrefix& prefix, std::span<const std::byte> pages);
+    // To be sent to their client, in order; valid until clear().
+    std::span<iovec> parts(const void* client);
+    void clear();
 
 private:
     static constexpr std::size_t kPagesMin = 8;  // that are sent without waiting for more
@@ -39,9 +41,11 @@ private:
     std::vector<std::byte> pages_;
     std::array<PagesPrefix, kPagesMin> prefixes_;
     std::array<iovec, 2 * kPagesMin> parts_;
+    const void* client_ = nullptr;
     std::size_t count_ = 0;
-    std::size_t bytes_ = 0;  // of pages
-    Clock::time_point first_;
+    std::size_t bytes_ = 0;  // of pages_, up to the end of the last answer
+    bool due_ = false, last_was_slow_ = false;
+    Clock::time_point first_, last_;
 };
 
 }  // namespace bough::pageserver

@@ -151,6 +151,8 @@ void PageConnection::take_turn() {
 PageConnection::Next PageConnection::answer_frames() {
     BOUGH_CHECK(Answers::of_this_thread().empty());
     const Next next = answer_those_there();
+    // Who waits for its client or for ingest has sent all before.
+    BOUGH_CHECK((next != Next::waiting && next != Next::write_socket) || Answers::of_this_thread().empty());
     const Next sent = send_answers();
     return sent == Next::go_on || next == Next::close ? next : sent;
 }
@@ -246,24 +248,42 @@ PageConnection::Next PageConnection::get_pages(const GetPagesFrame& frame) {
 
 PageConnection::Next PageConnection::read_and_answer(const GetPagesFrame& frame) {
     Answers& answers = Answers::of_this_thread();
+    if (answers.due_before(frame.count)) {
+        if (const Next sent = send_answers(); sent != Next::go_on) {
+            due_ = frame;
+            return sent;
+        }
+    }
     const std::span<std::byte> pages = answers.room(frame.count);
     Lsn at;
     Result<void> read;
     if (!cursor_) cursor_ = branch_->store().cursor();
     pages_of_turn_ += frame.count;
+    Next sent = Next::go_on;
+    // The pages are read behind those that are sent, so that those may go.
+    const PageReader::Call before_redo = [this, &sent] {
+        if (sent == Next::go_on) sent = send_answers();
+    };
     // The newest can fall out of a short restore window while it is read; what is newer by then is as good an answer.
     do {
         at = frame.exact ? frame.lsn : branch_->ingest_lsn();
         read = check_history_reaches(*branch_, at);
-        if (read) read = context_.reader.read(*branch_, *cursor_, frame.tag.fork, frame.tag.block, pages, at);
+        if (read) read = context_.reader.read(*branch_, *cursor_, frame.tag.fork, frame.tag.block, pages, at, &before_redo);
     } while (!read && !frame.exact && !branch_->keeps(at) && branch_->ingest_lsn() > at);
+    if (sent == Next::close) return sent;
     if (branch_->deleted()) read = Error{ErrorCode::not_found, "branch \"" + branch_->row().id.str() + "\" was deleted", {}};
     if (!read) {
         spdlog::error("branch {}: could not read pages at {}: {}", branch_->name(), at.to_string(), read.error().to_string());
         return answer_error(frame.request_id, read.error());
     }
     context_.metrics.pages.fetch_add(frame.count, std::memory_order_relaxed);
-    answers.add(encode_pages_prefix(frame, branch_tag_, at), pages);
+    const PagesPrefix prefix = encode_pages_prefix(frame, branch_tag_, at);
+    if (sent == Next::write_socket) {
+        append_unsent({prefix.data(), prefix.size()});
+        append_unsent({reinterpret_cast<const char*>(pages.data()), pages.size()});
+        return sent;
+    }
+    answers.add(this, prefix, pages);
     return answers.due() ? send_answers() : Next::go_on;
 }
 
@@ -316,25 +336,27 @@ PageConnection::Next PageConnection::answer_error(std::uint64_t request_id, cons
 }
 
 PageConnection::Next PageConnection::answer(std::string_view frame) {
-    const Next sent = send_answers();
-    if (sent == Next::close) return sent;
-    if (sent == Next::write_socket) {
-        unsent_.insert(unsent_.end(), frame.begin(), frame.end());
-        return sent;
+    if (const Next sent = send_answers(); sent != Next::go_on && sent != Next::write_socket) return sent;
+    if (!unsent_.empty()) {
+        append_unsent(frame);
+        return Next::write_socket;
     }
     iovec part{const_cast<char*>(frame.data()), frame.size()};
     return send({&part, 1});
 }
 
+void PageConnection::append_unsent(std::string_view bytes) { unsent_.insert(unsent_.end(), bytes.begin(), bytes.end()); }
+
 PageConnection::Next PageConnection::send_answers() {
     Answers& answers = Answers::of_this_thread();
     if (answers.empty()) return Next::go_on;
-    const Next sent = send(answers.parts());
+    const Next sent = send(answers.parts(this));
     answers.clear();
     return sent;
 }
 
 PageConnection::Next PageConnection::send(std::span<iovec> parts) {
+    BOUGH_CHECK(unsent_.empty());
     msghdr message{};
     message.msg_iov = parts.data();
     message.msg_iovlen = parts.size();
@@ -344,14 +366,12 @@ PageConnection::Next PageConnection::send(std::span<iovec> parts) {
     } while (sent < 0 && errno == EINTR);
     if (sent < 0 && errno != EAGAIN) return Next::close;
     auto done = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
-    unsent_.clear();
     unsent_begin_ = 0;
     for (const iovec& part : parts) {
         const std::size_t of_part = std::min(done, part.iov_len);
         done -= of_part;
         // The client is slow: the rest waits in memory of its own.
-        const auto* bytes = static_cast<const char*>(part.iov_base);
-        unsent_.insert(unsent_.end(), bytes + of_part, bytes + part.iov_len);
+        append_unsent({static_cast<const char*>(part.iov_base) + of_part, part.iov_len - of_part});
     }
     return unsent_.empty() ? Next::go_on : Next::write_socket;
 }

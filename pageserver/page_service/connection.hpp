@@ -5,9 +5,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <unordered_map>
 #include <span>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include <sys/uio.h>
@@ -95,6 +95,7 @@ private:
     // What Answers has of this thread, which is this client's.
     Next send_answers();
     Next send(std::span<iovec> parts);
+    void append_unsent(std::string_view bytes);
     Next answer_error(std::uint64_t request_id, const Error& error);
     Next send_rest();
     void close();
@@ -112,10 +113,10 @@ private:
     std::uint64_t branch_tag_ = 0;
     unsigned pages_of_turn_ = 0;
     std::optional<Cursor> cursor_;  // of this turn, once it reads
-    std::vector<char> unsent_;      // of the answer under way
+    std::vector<char> unsent_;      // of answers under way
     std::size_t unsent_begin_ = 0;
     std::optional<Branch::Ticket> ticket_;
-    std::optional<GetPagesFrame> due_;  // has waited for ingest, and is to be answered before all others
+    std::optional<GetPagesFrame> due_;  // to be answered before all others: it waited for ingest, or others had to be sent first
     std::atomic<std::uint64_t> waits_ = 0;  // counts waits for ingest, so that a late call is known for one
 };
 

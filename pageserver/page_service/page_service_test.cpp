@@ -530,7 +530,7 @@ TEST_F(PageServiceTest, requests_that_come_at_once_are_all_answered_in_order) {
             const auto die = random() % 20;
             if (die == 0) question = {Lsn{1}, true, 1, question.block};  // of before the history
             if (die == 1) question.count = static_cast<std::uint16_t>(2 + random() % 18);
-            if (i == kQuestions / 2) question.lsn = ahead;  // waits for ingest, and all behind it for that
+            if (i == kQuestions / 2) question = {ahead, false, 1, question.block};  // waits for ingest, and all behind it for that
             questions.push_back(question);
             frames += get_pages_frame(i, question.lsn, question.exact, question.count, {kFork, question.block});
         }
@@ -556,9 +556,28 @@ TEST_F(PageServiceTest, requests_that_come_at_once_are_all_answered_in_order) {
             }
     };
     expect_answers(0, kQuestions / 2);
+    if (HasFatalFailure()) return;
     while (service_->metrics().waiting < kClients) std::this_thread::sleep_for(1ms);
     write(kBlocks, std::byte{1});
     expect_answers(kQuestions / 2, kQuestions);
+}
+
+TEST_F(PageServiceTest, an_answer_that_is_ready_waits_for_nobody_s_redo) {
+    start();
+    write(0, std::byte{'a'});
+    const Lsn at = change(1);
+    hold_readers();
+    PageClient client(address_);
+    ASSERT_TRUE(client.hello("p", "b0"));
+    client.send(get_pages_frame(1, at, true, 1, {kFork, 0}) + get_pages_frame(2, at, true, 1, {kFork, 1}));
+    const auto ready = client.receive();
+    ASSERT_TRUE(ready.has_value());
+    EXPECT_EQ(+parse_pages(*ready).request_id, 1u);
+    EXPECT_EQ(ready->body[sizeof(BoughPages) + 100], 'a');
+    let_readers_go();
+    const auto later = client.receive();
+    ASSERT_TRUE(later.has_value());
+    EXPECT_EQ(+parse_pages(*later).request_id, 2u);
 }
 
 TEST_F(PageServiceTest, deleted_branch_is_an_error_not_zeros) {

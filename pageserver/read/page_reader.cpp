@@ -214,7 +214,7 @@ Result<void> PageReader::collect(const Branch& branch, const ObjectKey& object, 
     }
 }
 
-Result<void> PageReader::rebuild(const Branch& branch, std::span<Chain> chains, std::span<std::byte> out) {
+Result<void> PageReader::rebuild(const Branch& branch, std::span<Chain> chains, std::span<std::byte> out, const Call* before_redo) {
     std::vector<RedoJob> jobs;
     jobs.reserve(chains.size());
     while (true) {
@@ -237,6 +237,7 @@ Result<void> PageReader::rebuild(const Branch& branch, std::span<Chain> chains, 
             job.page = page.data();
         }
         if (jobs.empty()) return {};
+        if (before_redo != nullptr) (*before_redo)();
         redo_.apply_many(jobs);
         for (const RedoJob& job : jobs)
             if (!job.result) return job.result.error().within(describe(branch, ObjectKey::page(job.request.tag)));
@@ -260,7 +261,7 @@ void PageReader::take_records(Chain& chain) {
 }
 
 Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor,
-                                                  std::span<std::byte> out, Lsn at) {
+                                                  std::span<std::byte> out, Lsn at, const Call* before_redo) {
     ChainArena arena;
     std::vector<Chain> chains;
     Source dearest = Source::cache;
@@ -284,7 +285,7 @@ Result<PageReader::Source> PageReader::read_pages(const Branch& branch, std::spa
         // Who reads ahead in bulk keeps the pages himself.
         if (pages.size() <= kKeptImagesMax) keep(branch, chain, page_at(out, i));
     }
-    BOUGH_TRY(rebuild(branch, chains, out));
+    BOUGH_TRY(rebuild(branch, chains, out, before_redo));
     for (const Chain& chain : chains) {
         keep(branch, chain, page_at(out, chain.index));
         dearest = std::max(dearest, chain.used_redo ? Source::redo : Source::edits);
@@ -330,10 +331,10 @@ Result<void> PageReader::read(const Branch& branch, const pg::RelationFork& fork
 }
 
 Result<void> PageReader::read(const Branch& branch, Cursor& cursor, const pg::RelationFork& fork, std::uint32_t first,
-                              std::span<std::byte> out, Lsn at) {
+                              std::span<std::byte> out, Lsn at, const Call* before_redo) {
     BOUGH_CHECK(out.size() % pg::kPageBytes == 0);
     const auto begun = std::chrono::steady_clock::now();
-    auto source = read_fork(branch, cursor, fork, first, out, at);
+    auto source = read_fork(branch, cursor, fork, first, out, at, before_redo);
     // History that fell out of the restore window meanwhile may have gone in the middle of the read, whatever came of it.
     if (const auto reaches = check_history_reaches(branch, at); !reaches) source = reaches.error();
     if (!source) {
@@ -349,7 +350,8 @@ Result<void> PageReader::read(const Branch& branch, Cursor& cursor, const pg::Re
 }
 
 Result<PageReader::Source> PageReader::read_fork(const Branch& branch, Cursor& cursor, const pg::RelationFork& fork,
-                                                 std::uint32_t first, std::span<std::byte> out, Lsn at) {
+                                                 std::uint32_t first, std::span<std::byte> out, Lsn at,
+                                                 const Call* before_redo) {
     const std::size_t pages = out.size() / pg::kPageBytes;
     BOUGH_ASSIGN(const auto length, fork_length(branch, fork, at, cursor));
     const std::uint32_t end = length.value_or(0);
@@ -363,7 +365,7 @@ Result<PageReader::Source> PageReader::read_fork(const Branch& branch, Cursor& c
                           at.to_string());
     }
     if (there == 0) return Source::cache;
-    return read_pages(branch, consecutive(ObjectKey::page({fork, first}), there), cursor, out, at);
+    return read_pages(branch, consecutive(ObjectKey::page({fork, first}), there), cursor, out, at, before_redo);
 }
 
 Result<void> PageReader::read_slru(const Branch& branch, pg::Slru slru, std::uint32_t first, std::span<std::byte> out, Lsn at) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -56,9 +57,11 @@ public:
     // Blocks [first, first + pages) of the fork, where `out` has pages * kPageBytes bytes. Blocks at or beyond the fork's end
     // are zeros, and so is a fork that does not exist. Errors: corrupt, io, what redo says.
     Result<void> read(const Branch& branch, const pg::RelationFork& fork, std::uint32_t first, std::span<std::byte> out, Lsn at);
-    // The same with a cursor of the branch's store that the caller keeps for several reads.
+    // The same with a cursor of the branch's store that the caller keeps for several reads. `before_redo`, if any, is called before redo is
+    // waited for, which may take long.
+    using Call = std::function<void()>;
     Result<void> read(const Branch& branch, Cursor& cursor, const pg::RelationFork& fork, std::uint32_t first,
-                      std::span<std::byte> out, Lsn at);
+                      std::span<std::byte> out, Lsn at, const Call* before_redo = nullptr);
 
     // Pages [first, first + pages) of an SLRU; pages that no version tells of are zeros.
     Result<void> read_slru(const Branch& branch, pg::Slru slru, std::uint32_t first, std::span<std::byte> out, Lsn at);
@@ -80,14 +83,15 @@ private:
     // An earlier version of the page that is in the cache, put into the chain's base.
     std::optional<Lsn> kept_version(const Branch& branch, Chain& chain);
     Result<bool> find_newest(VersionWalk& walk, const Branch& branch, const ObjectKey& object, pg::Page out, Chain& chain);
-    Result<void> rebuild(const Branch& branch, std::span<Chain> chains, std::span<std::byte> out);
+    Result<void> rebuild(const Branch& branch, std::span<Chain> chains, std::span<std::byte> out, const Call* before_redo = nullptr);
     static void take_records(Chain& chain);
     Result<std::optional<std::uint32_t>> fork_length(const Branch& branch, const pg::RelationFork& fork, Lsn at, Cursor& cursor);
     void keep(const Branch& branch, const Chain& chain, pg::ConstPage page);
     Result<Source> read_fork(const Branch& branch, Cursor& cursor, const pg::RelationFork& fork, std::uint32_t first,
-                             std::span<std::byte> out, Lsn at);
+                             std::span<std::byte> out, Lsn at, const Call* before_redo);
     // The pages need not lie next to one another; `out` has room for as many.
-    Result<Source> read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor, std::span<std::byte> out, Lsn at);
+    Result<Source> read_pages(const Branch& branch, std::span<const ObjectKey> pages, Cursor& cursor, std::span<std::byte> out, Lsn at,
+                              const Call* before_redo = nullptr);
     // Of those whose chains have more steps than that.
     Result<std::size_t> store_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, std::size_t steps_max,
                                      bool fills_caches);
