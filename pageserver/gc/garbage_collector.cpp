@@ -22,6 +22,8 @@ bool wait(const std::stop_token& stop, std::chrono::milliseconds duration) {
     return !stop.stop_requested();
 }
 
+Error ended_early() { return Error{ErrorCode::unavailable, "the collection was ended early", {}}; }
+
 }  // namespace
 
 GarbageCollector::GarbageCollector(Projects& projects, PageReader& reader, GarbageMetrics& metrics,
@@ -197,7 +199,7 @@ Result<void> GarbageCollector::make_images(const Branch& branch, const ForkReach
     while (true) {
         const Images made = make_some_images(branch, reach, place);
         if (made.broken_off) metrics_.failures.fetch_add(1, std::memory_order_relaxed);
-        if (ending_) return Error{ErrorCode::unavailable, "the collection was ended early", {}};
+        if (ending_) return ended_early();
         if (made.count == 0) return {};
         metrics_.images_at_cutoffs.fetch_add(made.count, std::memory_order_relaxed);
         // The images have to be in files for a compaction to see that they are bases.
@@ -262,7 +264,7 @@ Result<void> GarbageCollector::collect(Project& project) {
     metrics_.cutoffs_raised.fetch_add(raised.size(), std::memory_order_relaxed);
     Result<void> outcome;
     for (const auto& branch : project.branches()) {
-        if (ending_) return Error{ErrorCode::unavailable, "the collection was ended early", {}};
+        if (ending_) return ended_early();
         if (branch->cutoff() == branch->row().start.lsn) continue;  // all of it is kept
         const auto compacted = compact(*branch, Work::all);
         if (!compacted && !branch->deleted() && outcome) outcome = compacted.error();

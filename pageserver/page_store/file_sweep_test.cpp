@@ -34,14 +34,9 @@ protected:
     std::filesystem::path path() const { return directory_.path() / "store"; }
     void put(const Place& place, Lsn lsn, std::string_view value) {
         auto write = *store_->write_to(place.branch);
-        write.put(place.object, hash_object(place.object), lsn, value, is_base_version(value));
+        write.put(place.object, hash_object(place.object), lsn, value, !has_runs(place.object.kind) || is_base_version(value));
         write.set_position({lsn, Lsn{lsn.value - 1}});
         written_[place][lsn.value] = value;
-    }
-    void put_row(const Place& place, Lsn lsn, std::string_view value) {
-        auto write = *store_->write_to(place.branch);
-        write.put(place.object, hash_object(place.object), lsn, value, true);
-        write.set_position({lsn, Lsn{lsn.value - 1}});
     }
     // In the order they were written.
     std::vector<std::filesystem::path> ssts() const {
@@ -86,6 +81,12 @@ protected:
         }
         return versions;
     }
+    static std::uint32_t next_block(Random& random, std::uint32_t block, std::uint64_t die) {
+        if (die <= 1) return static_cast<std::uint32_t>(random() % kBlocks);
+        if (die == 2) return block - (block > 0 ? 1 : 0);
+        if (die == 3) return block;
+        return block + (die == 4 ? static_cast<std::uint32_t>(random() % 20) : 1);
+    }
     // One cursor over pages that follow one another mostly, as of LSNs of all kinds.
     void read_some(Random& random) {
         Cursor cursor = store_->cursor();
@@ -99,14 +100,8 @@ protected:
                 alternating = random() % 2 == 0;
             }
             if (alternating) place.branch.value = 3 - place.branch.value;
-            if (alternating && place.branch.value == 2)
-                ;  // the same page
-            else if (die <= 1)
-                place.object.block = static_cast<std::uint32_t>(random() % kBlocks);
-            else if (die >= 4)
-                place.object.block += die == 4 ? static_cast<std::uint32_t>(random() % 20) : 1;
-            else if (die == 2 && place.object.block > 0)
-                --place.object.block;
+            const bool same_page_again = alternating && place.branch.value == 2;
+            if (!same_page_again) place.object.block = next_block(random, place.object.block, die);
             const std::uint64_t at = random() % 3 == 0 ? random() % ((last_ + 2) * 1000) : ~0ull;
             const std::size_t most = random() % 4 == 0 ? 100 : 1 + random() % 3;
             const auto read = found(cursor, place, at, most);
@@ -201,7 +196,7 @@ TEST_F(FileSweepTest, damage_at_the_beginning_of_a_file_in_a_lower_level_hides_n
         for (std::uint32_t block = 0; block < kPages; ++block) {
             change();
             put({branch, page(0, block)}, Lsn{lsn * 1000 + block}, encode_edits(pg::PageBase::previous, bytes));
-            if (lsn == 1) put_row({branch, ObjectKey::two_phase(block)}, Lsn{lsn * 1000 + block}, encode_present(bytes));
+            if (lsn == 1) put({branch, ObjectKey::two_phase(block)}, Lsn{lsn * 1000 + block}, encode_present(bytes));
         }
     ASSERT_TRUE(store_->flush().has_value());
     ASSERT_TRUE(store_->compact_branches(branch, branch).has_value());

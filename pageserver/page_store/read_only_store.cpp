@@ -27,7 +27,7 @@ rocksdb::ColumnFamilyOptions uncached(rocksdb::ColumnFamilyOptions family) {
 
 Result<std::unique_ptr<ReadOnlyStore>> ReadOnlyStore::open(const std::filesystem::path& directory, rocksdb::WalFilter* replay) {
     const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
-        {rocksdb::kDefaultColumnFamilyName, uncached(version_options(nullptr, StoreResources::Options{}.file_bytes))},
+        {rocksdb::kDefaultColumnFamilyName, uncached(version_options(nullptr))},
         {kMetadataFamily, uncached(metadata_options(nullptr))}};
     rocksdb::DBOptions options = reading_options();
     options.wal_filter = replay;

@@ -57,7 +57,7 @@ rocksdb::Options database_options(const StoreResources::Options& options, rocksd
     return db;
 }
 
-rocksdb::ColumnFamilyOptions version_options(const std::shared_ptr<rocksdb::Cache>& block_cache, std::size_t file_bytes) {
+rocksdb::ColumnFamilyOptions version_options(const std::shared_ptr<rocksdb::Cache>& block_cache) {
     rocksdb::BlockBasedTableOptions table;
     table.block_cache = block_cache;
     table.block_size = 16 << 10;
@@ -73,7 +73,6 @@ rocksdb::ColumnFamilyOptions version_options(const std::shared_ptr<rocksdb::Cach
     family.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kObjectKeyBytes));
     family.write_buffer_size = 8ull << 20;  // images that took a version's place, and erasures
     family.max_write_buffer_number = 3;
-    family.target_file_size_base = file_bytes;
     // What is sealed is soon merged: until then it is not worth zstd's time.
     family.compression_per_level = {rocksdb::kLZ4Compression, rocksdb::kZSTD};
     family.compression_opts.level = 1;

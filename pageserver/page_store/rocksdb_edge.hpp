@@ -94,7 +94,7 @@ rocksdb::ReadOptions iterator_options();
 rocksdb::Options database_options(const StoreResources::Options& options, rocksdb::Env* env,
                                   const std::shared_ptr<rocksdb::WriteBufferManager>& write_buffer_manager,
                                   const std::shared_ptr<rocksdb::RateLimiter>& rate_limiter);
-rocksdb::ColumnFamilyOptions version_options(const std::shared_ptr<rocksdb::Cache>& block_cache, std::size_t file_bytes);
+rocksdb::ColumnFamilyOptions version_options(const std::shared_ptr<rocksdb::Cache>& block_cache);
 rocksdb::ColumnFamilyOptions metadata_options(const std::shared_ptr<rocksdb::Cache>& block_cache);
 
 }  // namespace bough::pageserver

@@ -83,10 +83,11 @@ Result<std::unique_ptr<Store::Impl>> Store::Impl::open(const std::filesystem::pa
     auto impl = std::make_unique<Impl>(shared);
     options.listeners.push_back(impl->damage);
     std::vector<rocksdb::ColumnFamilyDescriptor> families = {
-        {rocksdb::kDefaultColumnFamilyName, version_options(resources.block_cache, resources.options.file_bytes)},
+        {rocksdb::kDefaultColumnFamilyName, version_options(resources.block_cache)},
         {kMetadataFamily, metadata_options(resources.block_cache)},
     };
     families[0].options.compaction_filter_factory = impl->history_filter;
+    families[0].options.target_file_size_base = resources.options.file_bytes;
     impl->directory = directory;
     if (!create) {
         if (const auto logs = check_row_logs(directory); !logs)

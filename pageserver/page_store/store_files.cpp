@@ -66,7 +66,7 @@ Result<void> read_rows(const ReadOnlyStore& opened, std::map<std::string, std::s
 }
 
 Result<void> check_sst(const fs::path& path, const std::string& name) {
-    rocksdb::Options options(reading_options(), uncached(version_options(nullptr, StoreResources::Options{}.file_bytes)));
+    rocksdb::Options options(reading_options(), uncached(version_options(nullptr)));
     rocksdb::SstFileReader reader(options);
     const auto damage = [&](const rocksdb::Status& status) {
         return status.IsCorruption() ? damaged(name, status.ToString()) : error_of_status(status, "could not read " + name);
