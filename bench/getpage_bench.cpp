@@ -205,7 +205,7 @@ private:
 
 void read_exactly(int fd, char* to, std::size_t count) {
     for (std::size_t done = 0; done < count;) {
-        const ssize_t got = ::recv(fd, to + done, count - done, 0);
+        const ssize_t got = receive_some(fd, to + done, count - done);
         if (got <= 0) throw std::runtime_error("the socket was closed");
         done += static_cast<std::size_t>(got);
     }

@@ -41,15 +41,21 @@ Result<bool> Cursor::Impl::arrive(Lsn lsn) {
     return true;
 }
 
+Cursor::Impl::~Impl() {
+    if (idle_seekers != nullptr) idle_seekers->give(std::move(seeker));
+}
+
 Result<bool> Cursor::Impl::seek(Lsn lsn) {
-    if (seeker == nullptr) {
+    if (seeker.iterator == nullptr && idle_seekers != nullptr) seeker = idle_seekers->take(seals);
+    if (seeker.iterator == nullptr) {
         rocksdb::ReadOptions options = iterator_options();
         options.prefix_same_as_start = true;
         options.fill_cache = fills_block_cache;
-        seeker.reset(store->db().NewIterator(options, &store->family()));
+        const std::uint64_t changes = idle_seekers != nullptr ? idle_seekers->changes() : 0;
+        seeker = {std::unique_ptr<rocksdb::Iterator>(store->db().NewIterator(options, &store->family())), seals, changes};
     }
     sweep = nullptr;
-    iterator = seeker.get();
+    iterator = seeker.iterator.get();
     iterator->Seek(rocksdb::Slice(sought.data(), sought.size()));
     return arrive(lsn);
 }
@@ -57,7 +63,7 @@ Result<bool> Cursor::Impl::seek(Lsn lsn) {
 Result<bool> Cursor::Impl::seek_in_files(Lsn lsn) {
     // The layers were taken before this is read, see StoreLayers::seals().
     if (const std::uint64_t now = store->seals(); seals != now) {
-        seeker.reset();
+        seeker = {};
         sweeps.forget();
         seals = now;
     }

@@ -13,6 +13,7 @@
 
 #include "pageserver/page_store/branch_versions.hpp"
 #include "pageserver/page_store/file_sweep.hpp"
+#include "pageserver/page_store/idle_seekers.hpp"
 #include "pageserver/page_store/page_run.hpp"
 #include "pageserver/page_store/sealer.hpp"
 #include "pageserver/page_store/store.hpp"
@@ -54,7 +55,13 @@ struct WriteSet::Impl {
 class StoreLayers;
 
 struct Cursor::Impl {
+    Impl() = default;
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+    ~Impl();
+
     const StoreLayers* store = nullptr;
+    IdleSeekers* idle_seekers = nullptr;  // where its seeker comes from and goes to; null: it is its own
     // What is looked for.
     BranchNumber branch;
     ObjectKey object;
@@ -63,7 +70,7 @@ struct Cursor::Impl {
     std::size_t layer = 0;
     const OpenLayer::Version* version = nullptr;  // null: in the files
     bool fills_block_cache = true;
-    std::unique_ptr<rocksdb::Iterator> seeker;  // of one object's versions
+    Seeker seeker;
     FileSweeps sweeps;
     FileSweep* sweep = nullptr;  // of them, the one that looks for the object; null: the seeker does
     std::uint64_t seals = 0;                // StoreLayers::seals() before they were made

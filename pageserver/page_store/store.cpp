@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <rocksdb/convenience.h>
+#include <rocksdb/perf_level.h>
 #include <spdlog/spdlog.h>
 
 #include "bough/check.hpp"
@@ -52,11 +53,13 @@ struct Store::Impl {
     std::unique_ptr<StoreLayers> layers;
     std::shared_ptr<HistoryFilterFactory> history_filter = std::make_shared<HistoryFilterFactory>();
     std::shared_ptr<CompactionDamage> damage = std::make_shared<CompactionDamage>();
+    std::shared_ptr<IdleSeekers> idle_seekers = std::make_shared<IdleSeekers>();
     std::unique_ptr<StoreSpace> space;
     std::mutex replacing;                   // one run is being rewritten at a time
     std::atomic<bool> rows_at_end = false;  // the log ends in a record of metadata rows
 
     ~Impl() {
+        idle_seekers->note_change();
         layers.reset();
         space.reset();
         metadata.reset();
@@ -81,7 +84,7 @@ Result<std::unique_ptr<Store::Impl>> Store::Impl::open(const std::filesystem::pa
     options.error_if_exists = create;
     options.create_missing_column_families = create;
     auto impl = std::make_unique<Impl>(shared);
-    options.listeners.push_back(impl->damage);
+    options.listeners = {impl->damage, impl->idle_seekers};
     std::vector<rocksdb::ColumnFamilyDescriptor> families = {
         {rocksdb::kDefaultColumnFamilyName, version_options(resources.block_cache)},
         {kMetadataFamily, metadata_options(resources.block_cache)},
@@ -223,8 +226,10 @@ std::unique_ptr<Cursor::Impl> Store::Impl::cursor() const {
 }
 
 Cursor Store::cursor(bool fills_block_cache) const {
+    rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);  // nobody asks for RocksDB's counts of this thread; a seek adds to dozens
     auto made = impl_->cursor();
     made->fills_block_cache = fills_block_cache;
+    if (fills_block_cache) made->idle_seekers = impl_->idle_seekers.get();
     return Cursor(std::move(made));
 }
 
@@ -334,6 +339,7 @@ Result<bool> Store::Impl::replace_in_files(BranchNumber branch, const ObjectKey&
     put(from);
     const auto status = db->Write(unlogged(), &batch);
     if (!status.ok()) return error_of_status(status, "could not write to the page store");
+    idle_seekers->note_change();
     layers->note_unflushed();
     return true;
 }
@@ -349,7 +355,9 @@ Result<void> Store::erase_branch(BranchNumber branch) {
     const auto status = impl_->db->DeleteRange(unlogged(), impl_->versions.get(), from, to);
     if (!status.ok()) return error_of_status(status, "could not erase a branch's versions");
     impl_->layers->note_unflushed();
-    return impl_->space->drop_files(branch);
+    const auto dropped = impl_->space->drop_files(branch);
+    impl_->idle_seekers->note_change();
+    return dropped;
 }
 
 Histories& Store::histories() const { return impl_->history_filter->histories(); }

@@ -1,7 +1,9 @@
 #include "pageserver/testing/page_client.hpp"
 
+#include <cerrno>
 #include <cstring>
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,6 +11,8 @@
 
 namespace bough::pageserver {
 namespace {
+
+constexpr int kPatienceMs = 20'000;
 
 template <class T>
 std::string as_text(const T& value) {
@@ -38,10 +42,16 @@ std::string get_pages_frame(std::uint64_t request_id, Lsn lsn, bool exact, std::
     return with_header(BOUGH_FRAME_GET_PAGES, as_text(request));
 }
 
-PageClient::PageClient(const net::Address& address) : socket_(*net::connect(address)) {
-    const timeval timeout{20, 0};
-    BOUGH_CHECK(::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0);
+ssize_t receive_some(int socket, char* to, std::size_t count) {
+    while (true) {
+        const ssize_t got = ::recv(socket, to, count, MSG_DONTWAIT);
+        if (got >= 0 || errno != EAGAIN) return got;
+        pollfd wait{socket, POLLIN, 0};
+        if (::poll(&wait, 1, kPatienceMs) <= 0) return -1;
+    }
 }
+
+PageClient::PageClient(const net::Address& address) : socket_(*net::connect(address)) {}
 
 PageClient::~PageClient() { ::close(socket_); }
 
@@ -56,7 +66,7 @@ void PageClient::send(std::string_view bytes) {
 bool PageClient::receive_exactly(std::size_t count, std::string& out) {
     out.resize(count);
     for (std::size_t done = 0; done < count;) {
-        const ssize_t got = ::recv(socket_, out.data() + done, count - done, 0);
+        const ssize_t got = receive_some(socket_, out.data() + done, count - done);
         if (got <= 0) return false;
         done += static_cast<std::size_t>(got);
     }

@@ -19,6 +19,10 @@ std::string hello_frame(std::string_view project, std::string_view branch, std::
                         std::uint16_t version = BOUGH_PAGE_SERVICE_VERSION);
 std::string get_pages_frame(std::uint64_t request_id, Lsn lsn, bool exact, std::uint16_t count, const pg::PageTag& tag);
 
+// Waits as computes do, for the socket to be readable: whoever sleeps in recv() is also woken when the other side has read what was sent
+// to it. Like recv(); -1 after 20 s without anything, too.
+ssize_t receive_some(int socket, char* to, std::size_t count);
+
 class PageClient {
 public:
     explicit PageClient(const net::Address& address);

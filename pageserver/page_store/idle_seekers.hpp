@@ -1,0 +1,47 @@
+// Private to this folder: iterators over a store's files that no cursor uses just now.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <rocksdb/iterator.h>
+#include <rocksdb/listener.h>
+
+namespace bough::pageserver {
+
+// An iterator that looks for one object's versions.
+struct Seeker {
+    std::unique_ptr<rocksdb::Iterator> iterator;
+    std::uint64_t seals = 0;    // StoreLayers::seals() before it was made
+    std::uint64_t changes = 0;  // IdleSeekers::changes() before it was made
+};
+
+// To make a seeker, and to go through its first file's beginning, costs a quarter of a page read with it. What lies here is of the store's
+// present files only, so nothing that a compaction replaced or an erasure took away stays on disk for its sake, and no image that took a
+// version's place is missed for long. Thread-safe. RocksDB calls it when files changed.
+class IdleSeekers final : public rocksdb::EventListener {
+public:
+    // One made when so many layers had been sealed; without an iterator when there is none.
+    Seeker take(std::uint64_t seals);
+    // Kept, if there is room and nothing has changed since it was made. Its iterator may be null.
+    void give(Seeker seeker);
+    std::uint64_t changes() const;
+    // What there is shows files that are gone, or lacks what was written since.
+    void note_change();
+
+    void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { note_change(); }
+    void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override { note_change(); }
+    void OnExternalFileIngested(rocksdb::DB*, const rocksdb::ExternalFileIngestionInfo&) override { note_change(); }
+
+private:
+    // As many threads as ever read one store's pages at a time, or nearly.
+    static constexpr std::size_t kSeekersMax = 8;
+
+    mutable std::mutex mutex_;
+    std::uint64_t changes_ = 0;    // under mutex_, as the rest
+    std::vector<Seeker> seekers_;  // the last one was given last
+};
+
+}  // namespace bough::pageserver
