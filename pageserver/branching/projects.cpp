@@ -87,6 +87,7 @@ void Projects::flush_in_background(const std::stop_token& stop) {
             stopped.wait_for(lock, stop, kFlushCheckInterval, [] { return false; });
         }
         for (const auto& project : opened()) {
+            project->store().drop_unused_seekers();
             if (stop.stop_requested() || !due(project->store(), std::chrono::steady_clock::now())) continue;
             if (const auto flushed = project->store().flush(); !flushed)
                 spdlog::error("project {}: {}", project->id().str(), flushed.error().to_string());

@@ -7,6 +7,7 @@ namespace bough::pageserver {
 Seeker IdleSeekers::take(std::uint64_t seals) {
     std::vector<Seeker> stale;  // goes after the lock
     const std::lock_guard lock(mutex_);
+    used_ = true;
     if (seekers_.empty()) return {};
     if (seekers_.back().seals != seals) {
         stale.swap(seekers_);
@@ -34,6 +35,12 @@ void IdleSeekers::note_change() {
     const std::lock_guard lock(mutex_);
     ++changes_;
     stale.swap(seekers_);
+}
+
+void IdleSeekers::drop_unused() {
+    std::vector<Seeker> unused;
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(used_, false)) unused.swap(seekers_);
 }
 
 }  // namespace bough::pageserver

@@ -30,6 +30,8 @@ public:
     std::uint64_t changes() const;
     // What there is shows files that are gone, or lacks what was written since.
     void note_change();
+    // To be called now and then: drops them if none was taken since the last time. Each pins some blocks of the cache.
+    void drop_unused();
 
     void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { note_change(); }
     void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override { note_change(); }
@@ -41,6 +43,7 @@ private:
 
     mutable std::mutex mutex_;
     std::uint64_t changes_ = 0;    // under mutex_, as the rest
+    bool used_ = false;            // since the last drop_unused()
     std::vector<Seeker> seekers_;  // the last one was given last
 };
 

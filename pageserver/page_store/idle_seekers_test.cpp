@@ -8,9 +8,11 @@
 
 #include <gtest/gtest.h>
 
+#include "pageserver/page_store/idle_seekers.hpp"
 #include "pageserver/page_store/object_hash.hpp"
 #include "pageserver/page_store/page_version.hpp"
 #include "pageserver/page_store/store.hpp"
+#include "pageserver/testing/flip_bit.hpp"
 #include "pageserver/testing/temporary_directory.hpp"
 
 namespace bough::pageserver {
@@ -151,6 +153,63 @@ TEST_F(IdleSeekersTest, readers_in_many_threads_miss_nothing) {
     }
     end = true;
     for (std::thread& reader : readers) reader.join();
+}
+
+TEST_F(IdleSeekersTest, a_reader_that_met_damage_leaves_nothing_of_it_to_the_next) {
+    write_file(kBranch, Lsn{10}, encode_zero_page());
+    store_.reset();
+    const auto file = path() / *files().begin();
+    flip_bit(file, 40);
+    store_ = *Store::open(path(), resources_);
+    const auto look = [&] {
+        Cursor cursor = store_->cursor();
+        return cursor.seek(kBranch, page(7), Lsn{10});
+    };
+    for (int looks = 0; looks < 3; ++looks) {
+        const auto found = look();
+        ASSERT_FALSE(found.has_value());
+        EXPECT_EQ(found.error().code, ErrorCode::corrupt);
+    }
+    flip_bit(file, 40);
+    const auto found = look();
+    ASSERT_TRUE(found.has_value()) << found.error().to_string();
+    EXPECT_TRUE(*found);
+}
+
+Seeker seeker(rocksdb::Iterator* iterator, std::uint64_t seals = 0, std::uint64_t changes = 0) {
+    return {std::unique_ptr<rocksdb::Iterator>(iterator), seals, changes};
+}
+bool has_one(IdleSeekers& idle, std::uint64_t seals = 0) { return idle.take(seals).iterator != nullptr; }
+
+TEST(IdleSeekersAlone, only_what_shows_all_there_is_is_taken) {
+    IdleSeekers idle;
+    EXPECT_FALSE(has_one(idle));
+    idle.give(seeker(rocksdb::NewEmptyIterator(), 3));
+    EXPECT_FALSE(has_one(idle, 4));
+    EXPECT_FALSE(has_one(idle, 3)) << "it was of no use to anybody any more";
+    idle.give(seeker(rocksdb::NewEmptyIterator(), 4));
+    EXPECT_TRUE(has_one(idle, 4));
+    idle.give(seeker(rocksdb::NewErrorIterator(rocksdb::Status::Corruption("damage"))));
+    idle.give(seeker(nullptr));
+    EXPECT_FALSE(has_one(idle));
+    idle.note_change();
+    idle.give(seeker(rocksdb::NewEmptyIterator()));
+    EXPECT_FALSE(has_one(idle)) << "it was made before the change";
+    idle.give(seeker(rocksdb::NewEmptyIterator(), 0, idle.changes()));
+    EXPECT_TRUE(has_one(idle));
+}
+
+TEST(IdleSeekersAlone, what_nobody_takes_goes) {
+    IdleSeekers idle;
+    idle.give(seeker(rocksdb::NewEmptyIterator()));
+    ASSERT_TRUE(has_one(idle));
+    idle.give(seeker(rocksdb::NewEmptyIterator()));
+    idle.drop_unused();
+    ASSERT_TRUE(has_one(idle));
+    idle.give(seeker(rocksdb::NewEmptyIterator()));
+    idle.drop_unused();
+    idle.drop_unused();
+    EXPECT_FALSE(has_one(idle));
 }
 
 }  // namespace

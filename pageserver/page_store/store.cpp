@@ -225,6 +225,8 @@ std::unique_ptr<Cursor::Impl> Store::Impl::cursor() const {
     return made;
 }
 
+void Store::drop_unused_seekers() { impl_->idle_seekers->drop_unused(); }
+
 Cursor Store::cursor(bool fills_block_cache) const {
     rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);  // nobody asks for RocksDB's counts of this thread; a seek adds to dozens
     auto made = impl_->cursor();
@@ -404,6 +406,7 @@ Result<Store::BranchSize> Store::branch_bytes(BranchNumber number) const {
 void Store::abandon() {
     impl_->layers->abandon();
     rocksdb::CancelAllBackgroundWork(impl_->db.get(), /*wait=*/true);
+    impl_->idle_seekers->note_change();  // RocksDB tells of no change any more
 }
 
 Result<void> Store::change_metadata(const MetadataChanges& changes) {

@@ -176,6 +176,9 @@ public:
     std::optional<std::chrono::steady_clock::time_point> dirty_since() const;
     std::size_t dirty_bytes() const;
 
+    // To be called now and then: gives up what is kept for readers if none came since the last time.
+    void drop_unused_seekers();
+
     // Who reads much that nobody reads again does not fill the block cache with it.
     Cursor cursor(bool fills_block_cache = true) const;
     // Adds to `found` the values that the objects of [begin, end), which are none with runs, have at `at` on this branch alone; those
