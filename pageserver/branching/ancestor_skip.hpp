@@ -13,9 +13,8 @@ class Branch;
 // Of a branch: what the ancestors that it leads past have versions of, together. An object that is not in it is looked for from `to`
 // on, at or below `start`.
 struct AncestorSkip {
-    // Every so many generations there is one past as many ancestors: near ones, and far ones.
-    static constexpr std::array<unsigned, 2> kReaches = {8, 64};
-    static_assert(kReaches[1] % kReaches[0] == 0);
+    // Every so many generations there is one past as many ancestors; each reach is a multiple of the one before.
+    static constexpr std::array<unsigned, 3> kReaches = {4, 16, 64};
 
     TouchedSet touched;
     const Branch* to = nullptr;  // beyond the ancestors passed over; never null

@@ -13,7 +13,8 @@ Branch::Branch(ProjectId project, BranchRow row, std::shared_ptr<const Branch> p
       row_(std::move(row)),
       store_(std::move(store)),
       hint_bits_logged_(hint_bits_logged),
-      parent_(std::move(parent)),
+      held_parent_(std::move(parent)),
+      parent_(held_parent_.get()),
       start_(row_.start.lsn),
       ingest_lsn_(ingested.lsn.value),
       generation_(parent_ != nullptr ? parent_->generation_ + 1 : 0),
@@ -96,7 +97,9 @@ const AncestorSkip* Branch::skip_past_those_without(std::uint64_t object_hash) c
     for (std::size_t level = AncestorSkip::kReaches.size(); level > 0; --level) {
         if (generation_ % AncestorSkip::kReaches[level - 1] != 0) continue;
         const AncestorSkip* skip = ancestor_skip(level - 1);
-        if (skip != nullptr && !skip->touched.may_contain(object_hash)) return skip;
+        if (skip == nullptr) continue;
+        skip->to->prefetch();
+        if (!skip->touched.may_contain(object_hash)) return skip;
     }
     return nullptr;
 }

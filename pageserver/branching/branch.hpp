@@ -44,7 +44,7 @@ public:
     const ProjectId& project() const { return project_; }
     const BranchRow& row() const { return row_; }
     BranchNumber number() const { return row_.number; }
-    const Branch* parent() const { return parent_.get(); }
+    const Branch* parent() const { return parent_; }
     unsigned generation() const { return generation_; }  // how many ancestors it has
     Store& store() const { return *store_; }
     // Where the root's history begins: nothing can be read before.
@@ -57,6 +57,8 @@ public:
         if (touched == nullptr) touched_.store(touched = &store_->touched(row_.number), std::memory_order_release);
         return *touched;
     }
+    // A walk will come here soon, from far away as caches go.
+    void prefetch() const { __builtin_prefetch(&parent_); }  // the line of what a walk looks at
     Lsn start() const { return start_; }  // where it begins in its parent's history
     // The furthest way past ancestors that have nothing of the object (of hash_object()). Null: there is none from this branch, or not
     // before those are complete.
@@ -113,10 +115,11 @@ private:
     const BranchRow row_;
     const std::shared_ptr<Store> store_;
     const bool hint_bits_logged_;
+    const std::shared_ptr<const Branch> held_parent_;
 
     // A walk through many ancestors looks at these of each, and at little else: they share a cache line.
-    alignas(64) const std::shared_ptr<const Branch> parent_;
-    const Lsn start_;  // the row's
+    alignas(64) const Branch* const parent_;  // *held_parent_
+    const Lsn start_;                         // the row's
     std::atomic<std::uint64_t> ingest_lsn_;
     mutable std::atomic<const TouchedSet*> touched_ = nullptr;  // the store's, once asked for
     mutable OfEachReach<std::atomic<const AncestorSkip*>> ancestor_skips_{};

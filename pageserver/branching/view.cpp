@@ -25,6 +25,7 @@ void VersionWalk::jump_to(const Branch& owner, Lsn bound) {
 
 bool VersionWalk::to_candidate() {
     for (; branch_ != nullptr; ++steps_) {
+        if (branch_->parent() != nullptr) branch_->parent()->prefetch();
         if (at_candidate()) return true;
         const AncestorSkip* skip = branch_->skip_past_those_without(hash_);
         if (skip == nullptr) {

@@ -1,9 +1,10 @@
 // Which objects a branch ever had versions of, roughly: so that a read passes over branches that have nothing to say.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
-#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +20,11 @@ public:
     static constexpr std::size_t kObjectsMax = 16'384;
 
     // `hash`: hash_object().
-    bool may_contain(std::uint64_t hash) const;
-    bool contains_everything() const { return everything_.load(std::memory_order_acquire); }
+    bool may_contain(std::uint64_t hash) const {
+        const std::uintptr_t there = table_.load(std::memory_order_acquire);
+        return there != kNothing && (there == kEverything || find(there, fingerprint(hash)));
+    }
+    bool contains_everything() const { return table_.load(std::memory_order_acquire) == kEverything; }
 
     // --- for the writer
     // False when it was there already.
@@ -39,14 +43,28 @@ public:
 
 private:
     // Open addressing, 0 is free. Doubled by publishing a larger copy.
-    using Table = std::vector<std::atomic<std::uint32_t>>;
-    static std::uint32_t fingerprint(std::uint64_t hash);
+    static constexpr std::size_t kLineSlots = 16;
+    struct alignas(64) Line {
+        std::array<std::atomic<std::uint32_t>, kLineSlots> slots{};
+    };
+    using Table = std::vector<Line>;
+    // A walk through many branches asks many sets, all of them far from the processor: so one word says where the
+    // table is and how large: the address of its first line, and in the bits that are free there how many times their number doubled.
+    static constexpr std::uintptr_t kNothing = 0, kEverything = ~std::uintptr_t{0};
+    static std::uintptr_t published(const Table& table);
+    static std::span<const Line> lines_of(std::uintptr_t table) {
+        return {reinterpret_cast<const Line*>(table & ~(alignof(Line) - 1)), std::size_t{1} << (table & (alignof(Line) - 1))};
+    }
+    static bool find(std::uintptr_t table, std::uint32_t fingerprint);
+    static std::uint32_t fingerprint(std::uint64_t hash) {
+        const auto bits = static_cast<std::uint32_t>(hash >> 32);
+        return bits != 0 ? bits : 1;
+    }
     static bool insert(Table& table, std::uint32_t fingerprint);
     bool add_fingerprint(std::uint32_t fingerprint);
 
-    std::vector<std::unique_ptr<Table>> tables_;
-    std::atomic<const Table*> table_ = nullptr;
-    std::atomic<bool> everything_ = false;
+    std::atomic<std::uintptr_t> table_ = kNothing;
+    std::vector<Table> tables_;  // the last one is in use, the others may be by readers
     std::size_t size_ = 0;
 };
 
