@@ -11,7 +11,7 @@ import re
 import sys
 import time
 
-from measurement import Report
+from measurement import Report, some_of
 import commit_trace
 import cpu_parts
 from quorum_sides import SIDES, prepare, value
@@ -123,7 +123,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="short, on few rows: to see that it works")
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--clients", type=lambda text: [int(part) for part in text.split(",")], default=[1, 8, 32])
-    parser.add_argument("--sides", type=lambda text: text.split(","), default=["bough", "quorum"])
+    parser.add_argument("--sides", type=some_of(SIDES), default=["bough", "quorum"])
     parser.add_argument("--scale", type=int, default=50, help="pgbench's")
     options = parser.parse_args()
     if options.quick:

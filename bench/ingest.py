@@ -20,6 +20,8 @@ import statistics
 import sys
 import time
 
+from measurement import some_of
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -134,7 +136,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small logs, one round: does it run at all")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--work", default="tpcb,load,mixed,regress")
+    parser.add_argument("--work", type=some_of(WORK), default=["tpcb", "load", "mixed", "regress"])
     options = parser.parse_args()
     rounds = 1 if options.quick else options.rounds
     data = {"when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "options": vars(options), "cpus": os.cpu_count(),
@@ -143,7 +145,7 @@ def main():
     try:
         print(f"{'work':<8}{'fpw':<5}{'records':>10}{'MB WAL':>8} | {'stock krec/s':>13}{'CPU us/rec':>11} | {'ours krec/s':>12}"
               f"{'CPU us/rec':>11} | {'wall ratio':>10}{'CPU ratio':>10}{'to queryable':>13}")
-        for work in options.work.split(","):
+        for work in options.work:
             for full_page_writes in ("off", "on"):
                 base, crashed = make_log(scratch, work, full_page_writes, options.quick)
                 stock, ours = [], []

@@ -1,5 +1,6 @@
 """What every benchmark of this folder does with its figures: percentiles, the machine's description, a report that is printed as it grows
 and kept whole in build/bench/."""
+import argparse
 import json
 import os
 import pathlib
@@ -12,6 +13,16 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from support.account import BINDIR, run_as_server  # noqa: E402
+
+
+def some_of(known):
+    """Type of an option: some names of those that are known, with commas between."""
+    def parse(text):
+        chosen = text.split(",")
+        if not set(chosen) <= set(known):
+            raise argparse.ArgumentTypeError(f"known: {','.join(known)}")
+        return chosen
+    return parse
 
 
 def percentile(values, part):

@@ -15,7 +15,7 @@ import sys
 import time
 
 from durable_writes import durable_write_ms
-from measurement import Report, percentile
+from measurement import Report, percentile, some_of
 from pgbench_run import pgbench_run
 from quorum_sides import DEFAULT_SIDES, SIDES, prepare, value
 
@@ -115,13 +115,6 @@ def markdown(report):
 
 
 def parse_options():
-    def some_of(known):
-        def parse(text):
-            chosen = text.split(",")
-            if not set(chosen) <= set(known):
-                raise argparse.ArgumentTypeError(f"known: {','.join(known)}")
-            return chosen
-        return parse
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one short round on few rows: to see that it works")
     parser.add_argument("--rounds", type=int, default=5)
