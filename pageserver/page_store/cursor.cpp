@@ -46,16 +46,17 @@ Cursor::Impl::~Impl() {
 }
 
 Result<bool> Cursor::Impl::seek(Lsn lsn) {
-    if (seeker.iterator == nullptr && idle_seekers != nullptr) seeker = idle_seekers->take(seals);
-    if (seeker.iterator == nullptr) {
+    if (seeker == nullptr && idle_seekers != nullptr) seeker = idle_seekers->take(seals);
+    if (seeker == nullptr) {
         rocksdb::ReadOptions options = iterator_options();
         options.prefix_same_as_start = true;
         options.fill_cache = fills_block_cache;
         const std::uint64_t changes = idle_seekers != nullptr ? idle_seekers->changes() : 0;
-        seeker = {std::unique_ptr<rocksdb::Iterator>(store->db().NewIterator(options, &store->family())), seals, changes};
+        std::unique_ptr<rocksdb::Iterator> made(store->db().NewIterator(options, &store->family()));
+        seeker.reset(new Seeker{std::move(made), seals, changes});
     }
     sweep = nullptr;
-    iterator = seeker.iterator.get();
+    iterator = seeker->iterator.get();
     iterator->Seek(rocksdb::Slice(sought.data(), sought.size()));
     return arrive(lsn);
 }
@@ -63,7 +64,7 @@ Result<bool> Cursor::Impl::seek(Lsn lsn) {
 Result<bool> Cursor::Impl::seek_in_files(Lsn lsn) {
     // The layers were taken before this is read, see StoreLayers::seals().
     if (const std::uint64_t now = store->seals(); seals != now) {
-        seeker = {};
+        seeker.reset();
         sweeps.forget();
         seals = now;
     }

@@ -4,43 +4,42 @@
 
 namespace bough::pageserver {
 
-Seeker IdleSeekers::take(std::uint64_t seals) {
-    std::vector<Seeker> stale;  // goes after the lock
-    const std::lock_guard lock(mutex_);
-    used_ = true;
-    if (seekers_.empty()) return {};
-    if (seekers_.back().seals != seals) {
-        stale.swap(seekers_);
-        return {};
+std::unique_ptr<Seeker> IdleSeekers::take(std::uint64_t seals) {
+    if (!used_.load(std::memory_order_relaxed)) used_.store(true, std::memory_order_relaxed);
+    for (auto& place : seekers_) {
+        if (place.load(std::memory_order_relaxed) == nullptr) continue;
+        std::unique_ptr<Seeker> taken(place.exchange(nullptr, std::memory_order_acquire));
+        if (taken != nullptr && taken->seals == seals && taken->changes == changes()) return taken;
     }
-    Seeker taken = std::move(seekers_.back());
-    seekers_.pop_back();
-    return taken;
+    return nullptr;
 }
 
-void IdleSeekers::give(Seeker seeker) {
-    if (seeker.iterator == nullptr || !seeker.iterator->status().ok()) return;
-    const std::lock_guard lock(mutex_);
-    if (seeker.changes != changes_ || seekers_.size() >= kSeekersMax) return;
-    seekers_.push_back(std::move(seeker));
+void IdleSeekers::give(std::unique_ptr<Seeker> seeker) {
+    if (seeker == nullptr || !seeker->iterator->status().ok() || seeker->changes != changes()) return;
+    put(std::move(seeker));
 }
 
-std::uint64_t IdleSeekers::changes() const {
-    const std::lock_guard lock(mutex_);
-    return changes_;
+void IdleSeekers::put(std::unique_ptr<Seeker> seeker) {
+    for (auto& place : seekers_) {
+        Seeker* none = nullptr;
+        if (place.load(std::memory_order_relaxed) != nullptr || !place.compare_exchange_strong(none, seeker.get(), std::memory_order_release))
+            continue;
+        (void)seeker.release();
+        return;
+    }
 }
 
 void IdleSeekers::note_change() {
-    std::vector<Seeker> stale;
-    const std::lock_guard lock(mutex_);
-    ++changes_;
-    stale.swap(seekers_);
+    changes_.fetch_add(1, std::memory_order_acq_rel);
+    for (auto& place : seekers_) delete place.exchange(nullptr, std::memory_order_acquire);
 }
 
 void IdleSeekers::drop_unused() {
-    std::vector<Seeker> unused;
-    const std::lock_guard lock(mutex_);
-    if (!std::exchange(used_, false)) unused.swap(seekers_);
+    const bool used = used_.exchange(false, std::memory_order_relaxed);
+    for (auto& place : seekers_) {
+        std::unique_ptr<Seeker> idle(place.exchange(nullptr, std::memory_order_acquire));
+        if (used) give(std::move(idle));
+    }
 }
 
 }  // namespace bough::pageserver

@@ -1,10 +1,11 @@
 // Private to this folder: iterators over a store's files that no cursor uses just now.
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <vector>
 
 #include <rocksdb/iterator.h>
 #include <rocksdb/listener.h>
@@ -20,17 +21,20 @@ struct Seeker {
 
 // To make a seeker, and to go through its first file's beginning, costs a quarter of a page read with it. What lies here is of the store's
 // present files only, so nothing that a compaction replaced or an erasure took away stays on disk for its sake, and no image that took a
-// version's place is missed for long. Thread-safe. RocksDB calls it when files changed.
+// version's place is missed for long. Thread-safe, without a lock: all of a project's readers come here. RocksDB calls it when files changed.
 class IdleSeekers final : public rocksdb::EventListener {
 public:
-    // One made when so many layers had been sealed; without an iterator when there is none.
-    Seeker take(std::uint64_t seals);
-    // Kept, if there is room and nothing has changed since it was made. Its iterator may be null.
-    void give(Seeker seeker);
-    std::uint64_t changes() const;
+    ~IdleSeekers() override { note_change(); }
+
+    // One made when so many layers had been sealed, and since when nothing changed; nullptr: there is none.
+    std::unique_ptr<Seeker> take(std::uint64_t seals);
+    // Kept, if there is room and nothing has changed since it was made. May be null.
+    void give(std::unique_ptr<Seeker> seeker);
+    std::uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
     // What there is shows files that are gone, or lacks what was written since.
     void note_change();
-    // To be called now and then: drops them if none was taken since the last time. Each pins some blocks of the cache.
+    // To be called now and then: drops them if none was asked for since the last time, since each pins some blocks of the cache; and one
+    // that was given in the moment of a change.
     void drop_unused();
 
     void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { note_change(); }
@@ -41,10 +45,12 @@ private:
     // As many threads as ever read one store's pages at a time, or nearly.
     static constexpr std::size_t kSeekersMax = 8;
 
-    mutable std::mutex mutex_;
-    std::uint64_t changes_ = 0;    // under mutex_, as the rest
-    bool used_ = false;            // since the last drop_unused()
-    std::vector<Seeker> seekers_;  // the last one was given last
+    // Puts it where there is room, if anywhere.
+    void put(std::unique_ptr<Seeker> seeker);
+
+    std::atomic<std::uint64_t> changes_ = 0;
+    std::atomic<bool> used_ = false;  // since the last drop_unused()
+    std::array<std::atomic<Seeker*>, kSeekersMax> seekers_{};
 };
 
 }  // namespace bough::pageserver

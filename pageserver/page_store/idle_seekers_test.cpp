@@ -176,10 +176,10 @@ TEST_F(IdleSeekersTest, a_reader_that_met_damage_leaves_nothing_of_it_to_the_nex
     EXPECT_TRUE(*found);
 }
 
-Seeker seeker(rocksdb::Iterator* iterator, std::uint64_t seals = 0, std::uint64_t changes = 0) {
-    return {std::unique_ptr<rocksdb::Iterator>(iterator), seals, changes};
+std::unique_ptr<Seeker> seeker(rocksdb::Iterator* iterator, std::uint64_t seals = 0, std::uint64_t changes = 0) {
+    return std::unique_ptr<Seeker>(new Seeker{std::unique_ptr<rocksdb::Iterator>(iterator), seals, changes});
 }
-bool has_one(IdleSeekers& idle, std::uint64_t seals = 0) { return idle.take(seals).iterator != nullptr; }
+bool has_one(IdleSeekers& idle, std::uint64_t seals = 0) { return idle.take(seals) != nullptr; }
 
 TEST(IdleSeekersAlone, only_what_shows_all_there_is_is_taken) {
     IdleSeekers idle;
@@ -190,7 +190,7 @@ TEST(IdleSeekersAlone, only_what_shows_all_there_is_is_taken) {
     idle.give(seeker(rocksdb::NewEmptyIterator(), 4));
     EXPECT_TRUE(has_one(idle, 4));
     idle.give(seeker(rocksdb::NewErrorIterator(rocksdb::Status::Corruption("damage"))));
-    idle.give(seeker(nullptr));
+    idle.give(nullptr);
     EXPECT_FALSE(has_one(idle));
     idle.note_change();
     idle.give(seeker(rocksdb::NewEmptyIterator()));

@@ -70,7 +70,7 @@ struct Cursor::Impl {
     std::size_t layer = 0;
     const OpenLayer::Version* version = nullptr;  // null: in the files
     bool fills_block_cache = true;
-    Seeker seeker;
+    std::unique_ptr<Seeker> seeker;
     FileSweeps sweeps;
     FileSweep* sweep = nullptr;  // of them, the one that looks for the object; null: the seeker does
     std::uint64_t seals = 0;                // StoreLayers::seals() before they were made
