@@ -42,6 +42,7 @@ Result<void> WalWriter::open(pg::SegmentNumber segment) {
     }
     if (!opened) return opened.error();
     file_ = std::move(*opened);
+    path_ = path;
     if (made) BOUGH_TRY(write_at(file_.get(), empty_segment_header(place_, segment), 0, path));
     struct stat status {};
     if (::fstat(file_.get(), &status) != 0) return io_error("could not stat \"" + path.string() + "\"", errno);
@@ -81,7 +82,7 @@ Result<void> WalWriter::write(Lsn at, std::span<const std::byte> bytes) {
             std::min<std::size_t>({bytes.size(), place_.segment_bytes - offset, kUnsyncedBytesMax - unsynced_bytes_}));
         unsynced_ = true;
         unsynced_bytes_ += part.size();
-        BOUGH_TRY(write_at(file_.get(), part, offset, place_.path_of(segment)));
+        BOUGH_TRY(write_at(file_.get(), part, offset, path_));
         pg::SegmentNumber next{segment.value + 1};
         if (offset + part.size() >= place_.segment_bytes / 4 * kPreallocateAtQuarters && requested_ != next) {
             requested_ = next;
@@ -95,7 +96,7 @@ Result<void> WalWriter::write(Lsn at, std::span<const std::byte> bytes) {
 
 void WalWriter::sync() {
     if (!unsynced_) return;
-    if (open_) sync_wal(file_.get(), place_.path_of(*open_));
+    if (open_) sync_wal(file_.get(), path_);
     if (new_name_) sync_directory(place_.directory);
     unsynced_ = new_name_ = false;
     unsynced_bytes_ = 0;
