@@ -13,8 +13,9 @@ class Branch;
 // Of a branch: what the ancestors that it leads past have versions of, together. An object that is not in it is looked for from `to`
 // on, at or below `start`.
 struct AncestorSkip {
-    // Every so many generations there is one past as many ancestors; each reach is a multiple of the one before.
+    // Every so many generations there is one past as many ancestors.
     static constexpr std::array<unsigned, 3> kReaches = {4, 16, 64};
+    static_assert(kReaches[1] % kReaches[0] == 0 && kReaches[2] % kReaches[1] == 0);
 
     TouchedSet touched;
     const Branch* to = nullptr;  // beyond the ancestors passed over; never null

@@ -118,6 +118,7 @@ private:
     const std::shared_ptr<const Branch> held_parent_;
 
     // A walk through many ancestors looks at these of each, and at little else: they share a cache line.
+    static_assert(5 * sizeof(void*) + AncestorSkip::kReaches.size() * sizeof(void*) <= 64);
     alignas(64) const Branch* const parent_;  // *held_parent_
     const Lsn start_;                         // the row's
     std::atomic<std::uint64_t> ingest_lsn_;

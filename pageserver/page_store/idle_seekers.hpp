@@ -24,7 +24,7 @@ struct Seeker {
 // version's place is missed for long. Thread-safe, without a lock: all of a project's readers come here. RocksDB calls it when files changed.
 class IdleSeekers final : public rocksdb::EventListener {
 public:
-    ~IdleSeekers() override { note_change(); }
+    ~IdleSeekers() override { close(); }
 
     // One made when so many layers had been sealed, and since when nothing changed; nullptr: there is none.
     std::unique_ptr<Seeker> take(std::uint64_t seals);
@@ -33,9 +33,10 @@ public:
     std::uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
     // What there is shows files that are gone, or lacks what was written since.
     void note_change();
-    // To be called now and then: drops them if none was asked for since the last time, since each pins some blocks of the cache; and one
-    // that was given in the moment of a change.
+    // To be called now and then: drops them if none was asked for since the last time, since each pins some blocks of the cache.
     void drop_unused();
+    // Nothing is kept any more.
+    void close();
 
     void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { note_change(); }
     void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override { note_change(); }
@@ -45,12 +46,10 @@ private:
     // As many threads as ever read one store's pages at a time, or nearly.
     static constexpr std::size_t kSeekersMax = 8;
 
-    // Puts it where there is room, if anywhere.
-    void put(std::unique_ptr<Seeker> seeker);
-
     std::atomic<std::uint64_t> changes_ = 0;
-    std::atomic<bool> used_ = false;  // since the last drop_unused()
-    std::array<std::atomic<Seeker*>, kSeekersMax> seekers_{};
+    std::atomic<bool> closed_ = false;
+    std::atomic<bool> used_ = false;                                      // since the last drop_unused()
+    alignas(64) std::array<std::atomic<Seeker*>, kSeekersMax> seekers_{};  // owned; apart from what all readers read
 };
 
 }  // namespace bough::pageserver

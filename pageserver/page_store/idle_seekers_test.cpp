@@ -199,6 +199,69 @@ TEST(IdleSeekersAlone, only_what_shows_all_there_is_is_taken) {
     EXPECT_TRUE(has_one(idle));
 }
 
+TEST(IdleSeekersAlone, a_closed_one_keeps_nothing) {
+    IdleSeekers idle;
+    idle.give(seeker(rocksdb::NewEmptyIterator()));
+    idle.close();
+    idle.give(seeker(rocksdb::NewEmptyIterator(), 0, idle.changes()));
+    EXPECT_FALSE(has_one(idle));
+}
+
+// Each is somebody's, once, and in the end none is left.
+TEST(IdleSeekersAlone, many_threads_take_and_give_while_files_change) {
+    static std::atomic<int> alive;
+    class Counted final : public rocksdb::Iterator {
+    public:
+        Counted() { ++alive; }
+        ~Counted() override { --alive; }
+        bool Valid() const override { return false; }
+        void SeekToFirst() override {}
+        void SeekToLast() override {}
+        void Seek(const rocksdb::Slice&) override { ++users; }
+        void SeekForPrev(const rocksdb::Slice&) override {}
+        void Next() override { --users; }
+        void Prev() override {}
+        rocksdb::Slice key() const override { return {}; }
+        rocksdb::Slice value() const override { return {}; }
+        rocksdb::Status status() const override { return users == 0 ? rocksdb::Status::OK() : rocksdb::Status::Aborted(); }
+        int users = 0;  // not atomic: one at a time has it
+    };
+    alive = 0;
+    std::atomic<bool> end = false;
+    std::atomic<std::uint64_t> reused = 0;
+    {
+        IdleSeekers idle;
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 4; ++i)
+            threads.emplace_back([&] {
+                while (!end) {
+                    const std::uint64_t changes = idle.changes();
+                    auto taken = idle.take(1);
+                    if (taken != nullptr) {
+                        ++reused;
+                        EXPECT_GE(taken->changes, changes);
+                    } else {
+                        taken = seeker(new Counted, 1, changes);
+                    }
+                    taken->iterator->Seek({});
+                    EXPECT_EQ(static_cast<Counted&>(*taken->iterator).users, 1);
+                    taken->iterator->Next();
+                    idle.give(std::move(taken));
+                }
+            });
+        for (int i = 0; i < 20'000; ++i) {
+            if (i % 3 == 0) idle.note_change();
+            idle.drop_unused();
+        }
+        while (reused == 0) std::this_thread::yield();
+        end = true;
+        for (std::thread& thread : threads) thread.join();
+        EXPECT_LE(alive, 8);
+        idle.note_change();
+        EXPECT_EQ(alive, 0);
+    }
+}
+
 TEST(IdleSeekersAlone, what_nobody_takes_goes) {
     IdleSeekers idle;
     idle.give(seeker(rocksdb::NewEmptyIterator()));

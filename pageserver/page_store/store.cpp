@@ -59,7 +59,7 @@ struct Store::Impl {
     std::atomic<bool> rows_at_end = false;  // the log ends in a record of metadata rows
 
     ~Impl() {
-        idle_seekers->note_change();
+        idle_seekers->close();
         layers.reset();
         space.reset();
         metadata.reset();
@@ -406,7 +406,7 @@ Result<Store::BranchSize> Store::branch_bytes(BranchNumber number) const {
 void Store::abandon() {
     impl_->layers->abandon();
     rocksdb::CancelAllBackgroundWork(impl_->db.get(), /*wait=*/true);
-    impl_->idle_seekers->note_change();  // RocksDB tells of no change any more
+    impl_->idle_seekers->close();  // RocksDB tells of no change any more
 }
 
 Result<void> Store::change_metadata(const MetadataChanges& changes) {

@@ -71,7 +71,7 @@ void TouchedSet::add_everything() { table_.store(kEverything, std::memory_order_
 void TouchedSet::add_all(const TouchedSet& other) {
     const std::uintptr_t table = other.table_.load(std::memory_order_acquire);
     if (table == kEverything) add_everything();
-    if (table == kEverything || table == kNothing) return;
+    if (contains_everything() || table == kNothing) return;
     for_each(lines_of(table), [&](std::uint32_t value) { add_fingerprint(value); });
 }
 

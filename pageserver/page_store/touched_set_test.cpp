@@ -50,18 +50,47 @@ TEST(TouchedSet, comes_back_from_what_is_stored_and_refuses_what_is_none) {
     }
 }
 
+TEST(TouchedSet, several_together_contain_what_each_does) {
+    TouchedSet even, odd, all;
+    for (std::uint32_t i = 0; i < 5'000; ++i) (i % 2 == 0 ? even : odd).add(page(i));
+    all.add_all(TouchedSet());
+    EXPECT_FALSE(all.may_contain(page(0)));
+    all.add_all(even);
+    all.add_all(odd);
+    all.trim();
+    EXPECT_EQ(all.size(), 5'000u);
+    for (std::uint32_t i = 0; i < 5'000; ++i) ASSERT_TRUE(all.may_contain(page(i)));
+    int wrong = 0;
+    for (std::uint32_t i = 0; i < 5'000; ++i) wrong += all.may_contain(page(100'000 + i)) ? 1 : 0;
+    EXPECT_LE(wrong, 2);
+    all.add(page(5'000));
+    EXPECT_TRUE(all.may_contain(page(5'000)));
+    even.add_everything();
+    EXPECT_FALSE(even.add(page(1)));
+    all.add_all(even);
+    all.add_all(odd);
+    all.trim();
+    EXPECT_TRUE(all.contains_everything() && all.may_contain(page(1'000'000)));
+}
+
 TEST(TouchedSet, readers_find_what_was_announced_while_it_grows) {
     TouchedSet set;
     std::atomic<std::uint32_t> announced = 0;
+    constexpr std::uint32_t kEnd = TouchedSet::kObjectsMax + 100;  // it becomes everything on the way
     std::jthread reader([&] {
-        for (std::uint32_t i = 0; announced.load() < 10'000; i += 7919) {
+        for (std::uint32_t i = 0; announced.load() < kEnd; i += 7919) {
             const std::uint32_t end = announced.load(std::memory_order_acquire);
             if (end != 0) {
                 ASSERT_TRUE(set.may_contain(page(i % end)));
+                TouchedSet all;
+                if (i % 64 == 0) {
+                    all.add_all(set);
+                    ASSERT_TRUE(all.may_contain(page(i % end)));
+                }
             }
         }
     });
-    for (std::uint32_t i = 0; i < 10'000; ++i) {
+    for (std::uint32_t i = 0; i < kEnd; ++i) {
         set.add(page(i));
         announced.store(i + 1, std::memory_order_release);
     }
