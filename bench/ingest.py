@@ -136,7 +136,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small logs, one round: does it run at all")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--work", type=some_of(WORK), default=["tpcb", "load", "mixed", "regress"])
+    parser.add_argument("--work", type=some_of(WORK), default=list(WORK))
     options = parser.parse_args()
     rounds = 1 if options.quick else options.rounds
     data = {"when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "options": vars(options), "cpus": os.cpu_count(),

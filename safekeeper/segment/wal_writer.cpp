@@ -31,24 +31,23 @@ Result<void> WalWriter::open(pg::SegmentNumber segment) {
     if (open_ == segment) return {};
     // What was written to the segment before is not forgotten.
     if (unsynced_) sync();
-    auto path = place_.path_of(segment);
     file_.close();
     open_.reset();
-    auto opened = open_file(path, O_RDWR);
+    path_ = place_.path_of(segment);
+    auto opened = open_file(path_, O_RDWR);
     bool made = !opened && opened.error().code == ErrorCode::not_found;
     if (made) {
-        opened = open_file(path, O_RDWR | O_CREAT);
+        opened = open_file(path_, O_RDWR | O_CREAT);
         unsynced_ = true;
     }
     if (!opened) return opened.error();
     file_ = std::move(*opened);
-    path_ = path;
-    if (made) BOUGH_TRY(write_at(file_.get(), empty_segment_header(place_, segment), 0, path));
+    if (made) BOUGH_TRY(write_at(file_.get(), empty_segment_header(place_, segment), 0, path_));
     struct stat status {};
-    if (::fstat(file_.get(), &status) != 0) return io_error("could not stat \"" + path.string() + "\"", errno);
+    if (::fstat(file_.get(), &status) != 0) return io_error("could not stat \"" + path_.string() + "\"", errno);
     if (static_cast<std::uint64_t>(status.st_size) < place_.segment_bytes) {
         if (::ftruncate(file_.get(), place_.segment_bytes) != 0)
-            return disk_error("could not extend \"" + path.string() + "\"", errno);
+            return disk_error("could not extend \"" + path_.string() + "\"", errno);
         unsynced_ = true;
     }
     // The preallocator may have given the file its name and not have synced that yet.
@@ -60,13 +59,12 @@ Result<void> WalWriter::open(pg::SegmentNumber segment) {
 Result<void> WalWriter::prepare(Lsn at) {
     auto segment = place_.segment_at(at);
     BOUGH_TRY(open(segment));
-    auto path = place_.path_of(segment);
     struct stat status {};
-    if (::fstat(file_.get(), &status) != 0) return io_error("could not stat \"" + path.string() + "\"", errno);
+    if (::fstat(file_.get(), &status) != 0) return io_error("could not stat \"" + path_.string() + "\"", errno);
     if (static_cast<std::uint64_t>(status.st_blocks) * 512 >= place_.segment_bytes) return {};
     // The header of an empty segment stays.
     auto from = std::max<std::uint64_t>(place_.offset_of(at), sizeof(pg::WalLongPageHeader));
-    BOUGH_TRY(write_zeros(file_.get(), from, place_.segment_bytes, path));
+    BOUGH_TRY(write_zeros(file_.get(), from, place_.segment_bytes, path_));
     unsynced_ = true;
     sync();
     return {};

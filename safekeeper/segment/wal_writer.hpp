@@ -40,7 +40,7 @@ private:
     WalPlace place_;
     Preallocator& preallocator_;
     FileDescriptor file_;
-    std::filesystem::path path_;  // of file_: each sync and write may have to name it
+    std::filesystem::path path_;  // of file_: each write and sync may have to name it
     std::optional<pg::SegmentNumber> open_;
     std::optional<pg::SegmentNumber> requested_;  // of the preallocator, last
     bool unsynced_ = false;
