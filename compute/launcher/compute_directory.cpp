@@ -4,6 +4,7 @@
 #include <span>
 
 #include "files/files.hpp"
+#include "pg/shared_memory.hpp"
 #include "pg/v15/control_file.hpp"
 #include "pg/v15/synthetic_checkpoint.hpp"
 #include "pg/wal_segment.hpp"
@@ -81,6 +82,7 @@ Result<std::string> altered_settings(const std::filesystem::path& directory) {
 Result<void> remove_directory(const std::filesystem::path& directory) {
     if (!std::filesystem::exists(directory)) return {};
     if (const auto altered = altered_settings(directory)) BOUGH_TRY(files::write_atomically(kept_settings(directory), *altered));
+    pg::remove_shared_memory(directory);
     return files::remove_tree(directory);
 }
 

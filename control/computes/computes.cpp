@@ -18,6 +18,7 @@
 #include "control/computes/sql_port.hpp"
 #include "election/standby_quorum.hpp"
 #include "files/files.hpp"
+#include "pg/shared_memory.hpp"
 
 namespace bough::control {
 namespace {
@@ -220,8 +221,8 @@ Result<void> Computes::make_owner(const BranchRow& branch) {
     if (branch.parent) return {};
     BOUGH_ASSIGN(auto project, catalog_.project(branch.project.str()));
     if (project.owner_made) return {};
-    BOUGH_TRY(control::make_owner(source_of(branch) + " dbname=postgres",
-                                  {project.owner, project.owner_password, project.database}));
+    BOUGH_TRY(
+        control::make_owner(source_of(branch) + " dbname=postgres", {project.owner, project.owner_password, project.database}));
     // That took a while, and others may have changed the project meanwhile.
     BOUGH_TRY(catalog_.change(project.id, [](ProjectRow& row) -> Result<void> {
         row.owner_made = true;
@@ -287,7 +288,8 @@ void Computes::adopt() {
         auto project = catalog_.project(branch.project.str());
         const bool finished = record && (branch.parent || (project && project->owner_made));
         if (!branch.compute_wanted || !finished) {
-            spdlog::warn("{}: stopping a compute that is not wanted, or whose start was not finished (pid {})", label(branch), *pid);
+            spdlog::warn("{}: stopping a compute that is not wanted, or whose start was not finished (pid {})", label(branch),
+                         *pid);
             compute::stop_postmaster(*pid, compute::Shutdown::fast, options_.stop_timeout);
             remove_directory(branch);
             continue;
@@ -480,7 +482,8 @@ Result<std::string> Computes::bring_to(const BranchRow& branch, const MoveTarget
         if (!configuration.joint() && sorted(configuration.members) == sorted(target.members) &&
             (all_answer || !target.called_off || compute->back_in == newest)) {
             if (target.settled)
-                for (const auto& name : let_rest(quorum, *row, positions, configuration)) BOUGH_TRY(errands_.add({name, row->project, row->id, ErrandRow::Kind::rest}));
+                for (const auto& name : let_rest(quorum, *row, positions, configuration))
+                    BOUGH_TRY(errands_.add({name, row->project, row->id, ErrandRow::Kind::rest}));
             return std::string();
         }
         // Orders are taken in a term that has begun only. Nobody writes in this one.
@@ -532,6 +535,7 @@ void Computes::forget(const BranchRow& branch) {
         std::lock_guard lock(mutex_);
         computes_.erase({branch.project, branch.id});
     }
+    pg::remove_shared_memory(directory_of(branch));
     if (auto removed = files::remove_tree(directory_of(branch)); !removed)
         spdlog::warn("{}: {}", label(branch), removed.error().message);
     ::unlink(log_of(branch).c_str());

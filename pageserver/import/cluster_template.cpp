@@ -13,6 +13,7 @@
 
 #include "bough/check.hpp"
 #include "files/files.hpp"
+#include "pg/shared_memory.hpp"
 #include "pg/v15/control_file.hpp"
 
 namespace bough::pageserver {
@@ -56,7 +57,8 @@ Result<void> run_program(const std::vector<std::string>& arguments, const fs::pa
 
 Result<void> run_initdb(const fs::path& directory, const fs::path& bindir) {
     const fs::path output = directory.string() + ".log";
-    const Result<void> ran = run_program({(bindir / "initdb").string(), "-D", directory.string(), "-E", "UTF8", "--locale=C.UTF-8", "-U", "postgres", "--auth=trust"},
+    const Result<void> ran = run_program({(bindir / "initdb").string(), "-D", directory.string(), "-E", "UTF8",
+                                          "--locale=C.UTF-8", "-U", "postgres", "--auth=trust"},
                                          output);
     if (ran) return {};
     Error error = ran.error();
@@ -74,8 +76,10 @@ Result<ClusterTemplate> prepare_cluster_template(const fs::path& data_directory,
     std::error_code failed;
     if (!fs::exists(directory / "global" / "pg_control", failed)) {
         if (::geteuid() == 0)
-            return Error{ErrorCode::failed_precondition, "initdb cannot be run as root", "run the pageserver as an unprivileged user"};
+            return Error{ErrorCode::failed_precondition, "initdb cannot be run as root",
+                         "run the pageserver as an unprivileged user"};
         const fs::path unfinished = data_directory / "template" / "15.unfinished";
+        pg::remove_shared_memory(unfinished);
         fs::remove_all(unfinished, failed);
         fs::remove_all(directory, failed);
         fs::create_directories(data_directory / "template", failed);

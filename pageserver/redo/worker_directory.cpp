@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/crc32c.hpp"
+#include "pg/shared_memory.hpp"
 #include "pg/v15/control_file.hpp"
 
 namespace bough::pageserver {
@@ -90,6 +91,7 @@ Result<void> remove_worker_directories(const fs::path& work_directory) {
     if (code == std::errc::no_such_file_or_directory) return {};
     for (const fs::directory_iterator end; !code && entry != end; entry.increment(code)) {
         if (!entry->path().filename().string().starts_with(kDirectoryPrefix)) continue;
+        pg::remove_shared_memory(entry->path());
         std::error_code removal;
         fs::remove_all(entry->path(), removal);
         if (removal) return filesystem_error("remove", entry->path(), removal);
@@ -103,6 +105,7 @@ Result<void> create_worker_directory(const fs::path& directory, std::span<const 
     BOUGH_ASSIGN(const std::string control, control_file_without_checksums(control_file));
     BOUGH_ASSIGN(const std::string library_setting, quoted_entry(library));
 
+    pg::remove_shared_memory(directory);
     std::error_code code;
     fs::remove_all(directory, code);
     if (code) return filesystem_error("remove", directory, code);
@@ -123,6 +126,8 @@ Result<void> create_worker_directory(const fs::path& directory, std::span<const 
 }
 
 Result<void> prepare_for_start(const fs::path& directory) {
+    // Of one that was killed before it had marked its own for removal.
+    pg::remove_shared_memory(directory);
     std::error_code code;
     // It may name a process id that someone else has by now.
     fs::remove(directory / "postmaster.pid", code);

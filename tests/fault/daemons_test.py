@@ -7,7 +7,7 @@ import time
 import psycopg
 import pytest
 
-from support import layout, processes, wait
+from support import layout, processes, shared_memory, wait
 from support.crash import Survivor
 
 
@@ -172,6 +172,23 @@ def test_a_compute_s_postmaster(survivor):
     wait.until(lambda: system.value("select 1") == 1, 60, "a compute again")
     assert next(c["pid"] for c in system.json("compute", "list")["computes"] if c["branch"] in ("main", system.branch_id("main"))) != pid
     survivor.check()
+
+
+def test_a_killed_compute_leaves_no_shared_memory(survivor):
+    """The kernel has few segments to give. Its next start, its stop and the branch's deletion each take what the dead one has left."""
+    system = survivor.system
+    for number, (command, name) in enumerate([(("compute", "start"), "segment-0"), (("compute", "stop"), "segment-0"), (("branch", "delete"), "segment-1")]):
+        if number != 1:  # which the first has started
+            system.branch(name)
+            system.value("select 1", name)
+        directory = layout.compute_directory(system.data_dir, system.project_id(), system.branch_id(name))
+        segment, maker = shared_memory.segment_of(directory), int((directory / "postmaster.pid").read_text().split()[0])
+        assert shared_memory.present()[segment] == maker
+        os.kill(maker, signal.SIGKILL)
+        wait.until(lambda pid=maker: not processes.alive(pid), 10, "its death")
+        assert shared_memory.present()[segment] == maker
+        system.cli(*command, name)
+        assert shared_memory.present().get(segment) != maker, command
 
 
 def test_one_backend_of_a_compute(survivor):

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import tempfile
 
+from . import shared_memory
+
 BINDIR = pathlib.Path(os.environ.get("BOUGH_PG_BINDIR", "/usr/lib/postgresql/15/bin"))
 
 
@@ -56,4 +58,5 @@ class ScratchDirectory:
 
     def remove(self):
         if not os.environ.get("BOUGH_KEEP"):
+            shared_memory.remove_below(self.path)
             shutil.rmtree(self.path, ignore_errors=True)
