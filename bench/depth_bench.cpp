@@ -30,7 +30,7 @@ constexpr std::uint32_t kPages = 20'000;
 constexpr std::uint32_t kPagesOfFirst = 2'000;  // the first of the relation
 constexpr std::uint32_t kPagesPerBranch = 40;   // anywhere after those
 constexpr int kDepth = 500;
-constexpr int kRounds = 5;
+constexpr int kRounds = 25;
 constexpr std::size_t kReadsPerRound = 1000;
 const pg::RelationFork kFork{{1663, 5, 16384}, pg::Fork::main};
 constexpr LogPosition kStart{Lsn{0x1000}, Lsn{0x800}};

@@ -116,14 +116,21 @@ void Branch::make_ancestor_skip(std::size_t level) const {
     const Branch* one = this;
     for (unsigned i = 0; i < reach; ++i, one = one->parent())
         if (one->parent()->ingest_lsn() < one->start_) return;
-    auto skip = std::make_unique<AncestorSkip>();
-    skip->to = this;
-    skip->start = start_;
-    for (unsigned i = 0; i < reach; ++i) {
-        skip->start = std::min(skip->start, skip->to->start_);
-        skip->to = skip->to->parent();
-        if (i + 1 < reach && skip->to->has_own_versions()) skip->touched.add_all(skip->to->touched());
-    }
+    const auto make = [&](bool past_to) {
+        auto skip = std::make_unique<AncestorSkip>();
+        skip->to = this;
+        skip->past_to = past_to;
+        skip->start = start_;
+        for (unsigned i = 0; i < reach; ++i) {
+            skip->start = std::min(skip->start, skip->to->start_);
+            skip->to = skip->to->parent();
+            const bool passed = past_to || i + 1 < reach;
+            if (passed && skip->to->has_own_versions()) skip->touched.add_all(skip->to->touched());
+        }
+        return skip;
+    };
+    auto skip = make(true);
+    if (skip->touched.contains_everything()) skip = make(false);
     skip->touched.trim();
     const std::lock_guard lock(mutex_);
     if (owned_ancestor_skips_[level] != nullptr) return;

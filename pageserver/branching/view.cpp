@@ -12,6 +12,7 @@ VersionWalk::VersionWalk(Cursor& cursor, const Branch& branch, const ObjectKey& 
 void VersionWalk::to_parent() {
     at_ = std::min(at_, branch_->start());
     branch_ = branch_->parent();
+    passed_over_ = false;
 }
 
 bool VersionWalk::at_candidate() const {
@@ -20,13 +21,14 @@ bool VersionWalk::at_candidate() const {
 
 void VersionWalk::jump_to(const Branch& owner, Lsn bound) {
     branch_ = &owner;
+    passed_over_ = false;
     at_ = bound;
 }
 
 bool VersionWalk::to_candidate() {
     for (; branch_ != nullptr; ++steps_) {
         if (branch_->parent() != nullptr) branch_->parent()->prefetch();
-        if (at_candidate()) return true;
+        if (!passed_over_ && at_candidate()) return true;
         const AncestorSkip* skip = branch_->skip_past_those_without(hash_);
         if (skip == nullptr) {
             to_parent();
@@ -34,6 +36,7 @@ bool VersionWalk::to_candidate() {
         }
         at_ = std::min(at_, skip->start);
         branch_ = skip->to;
+        passed_over_ = skip->past_to;
     }
     return false;
 }

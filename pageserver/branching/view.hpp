@@ -49,6 +49,7 @@ private:
     ObjectKey object_;
     std::uint64_t hash_;
     Lsn at_;
+    bool passed_over_ = false;  // it is known that the present branch has no version at or below at_
     bool begun_ = false;
     unsigned steps_ = 0;
 };

@@ -3,8 +3,9 @@
 
 #include <cstddef>
 #include <mutex>
-#include <unordered_map>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "pageserver/read/page_cache.hpp"
 
@@ -37,7 +38,7 @@ public:
 private:
     struct Shard {
         std::mutex mutex;
-        std::unordered_map<PageCache::Key, Value, PageCache::KeyHash> values;
+        boost::unordered_flat_map<PageCache::Key, Value, PageCache::KeyHash> values;
     };
     static constexpr std::size_t kShards = 64;
 

@@ -7,8 +7,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <unordered_map>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "bough/lsn.hpp"
 #include "pageserver/page_store/object_hash.hpp"
@@ -77,7 +78,7 @@ private:
     };
     struct Shard {
         std::mutex mutex;
-        std::unordered_map<Key, std::uint32_t, KeyHash> slot_of;
+        boost::unordered_flat_map<Key, std::uint32_t, KeyHash> slot_of;
         std::vector<Slot> slots;
         std::unique_ptr<std::byte[]> pages;  // of all its slots
         std::size_t hand = 0;

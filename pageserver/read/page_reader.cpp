@@ -37,8 +37,10 @@ constexpr std::size_t kArenaBytes = 1 << 20;
 class ChainArena {
 public:
     ChainArena() : has_kept_(!std::exchange(kept_is_taken, true)) {
-        if (has_kept_) resource_.emplace(kept(), kArenaBytes);
-        else resource_.emplace();
+        if (has_kept_)
+            resource_.emplace(kept(), kArenaBytes);
+        else
+            resource_.emplace();
     }
     ~ChainArena() {
         if (has_kept_) kept_is_taken = false;
@@ -133,13 +135,13 @@ Result<bool> PageReader::find_newest(VersionWalk& walk, const Branch& branch, co
     const auto jump = [&] {
         const auto owner = owners_.get(inherited);
         if (owner) walk.jump_to(*owner->branch, owner->bound);
-        known = owner.has_value();
+        return known = owner.has_value();
     };
     const auto remember = [&](const Branch& owner, Lsn bound) {
         if (inherits && !known && walk.steps() > kStepsMax) owners_.put(inherited, {&owner, bound});
     };
-    if (inherits && !walk.at_candidate()) jump();
-    while (walk.to_candidate()) {
+    bool there = inherits && !walk.at_candidate() && jump();
+    while (there || walk.to_candidate()) {
         const Branch& candidate = walk.branch();
         const Lsn bound = walk.bound();
         const PageCache::Key key{branch.store().id(), candidate.number(), object};
@@ -155,7 +157,7 @@ Result<bool> PageReader::find_newest(VersionWalk& walk, const Branch& branch, co
             remember(candidate, bound);
             return true;
         }
-        if (inherits && &candidate == &branch) jump();
+        there = inherits && &candidate == &branch && jump();
     }
     return false;
 }
@@ -214,7 +216,8 @@ Result<void> PageReader::collect(const Branch& branch, const ObjectKey& object, 
     }
 }
 
-Result<void> PageReader::rebuild(const Branch& branch, std::span<Chain> chains, std::span<std::byte> out, const Call* before_redo) {
+Result<void> PageReader::rebuild(const Branch& branch, std::span<Chain> chains, std::span<std::byte> out,
+                                 const Call* before_redo) {
     std::vector<RedoJob> jobs;
     jobs.reserve(chains.size());
     while (true) {
@@ -350,8 +353,7 @@ Result<void> PageReader::read(const Branch& branch, Cursor& cursor, const pg::Re
 }
 
 Result<PageReader::Source> PageReader::read_fork(const Branch& branch, Cursor& cursor, const pg::RelationFork& fork,
-                                                 std::uint32_t first, std::span<std::byte> out, Lsn at,
-                                                 const Call* before_redo) {
+                                                 std::uint32_t first, std::span<std::byte> out, Lsn at, const Call* before_redo) {
     const std::size_t pages = out.size() / pg::kPageBytes;
     BOUGH_ASSIGN(const auto length, fork_length(branch, fork, at, cursor));
     const std::uint32_t end = length.value_or(0);
@@ -386,8 +388,8 @@ Result<std::size_t> PageReader::make_images(const Branch& branch, std::span<cons
     return store_images(branch, pages, at, /*steps_max=*/0, /*fills_caches=*/false);
 }
 
-Result<std::size_t> PageReader::store_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at, std::size_t steps_max,
-                                             bool fills_caches) {
+Result<std::size_t> PageReader::store_images(const Branch& branch, std::span<const ObjectKey> pages, Lsn at,
+                                             std::size_t steps_max, bool fills_caches) {
     BOUGH_CHECK(pages.size() <= kPagesPerCut);
     // An image would hide for good what an ancestor has yet to ingest again after a crash.
     if (!branch.readable_at(at))
