@@ -133,12 +133,16 @@ void write_stores(Writer& out, const AdminServices& services) {
         out.describe(name, "gauge", help);
         for (const auto& project : projects) out.sample(name, label_of(*project), std::to_string(value(*project)));
     };
-    each("bough_pageserver_store_bytes", "Bytes of an open project's store on disk", [](Project& p) { return p.store().bytes_on_disk(); });
-    each("bough_pageserver_store_unflushed_bytes", "Bytes of an open project's layers", [](Project& p) { return p.store().dirty_bytes(); });
-    each("bough_pageserver_compaction_debt_bytes", "Bytes that compactions of an open project have yet to rewrite, as RocksDB estimates",
+    each("bough_pageserver_store_bytes", "Bytes of an open project's store on disk",
+         [](Project& p) { return p.store().bytes_on_disk(); });
+    each("bough_pageserver_store_unflushed_bytes", "Bytes of an open project's layers",
+         [](Project& p) { return p.store().dirty_bytes(); });
+    each("bough_pageserver_compaction_debt_bytes",
+         "Bytes that compactions of an open project have yet to rewrite, as RocksDB estimates",
          [](Project& p) { return p.store().compaction_debt_bytes(); });
     // What cannot be told, since files cannot be read just now, is left out.
-    out.describe("bough_pageserver_store_deleted_bytes", "gauge", "Bytes that deleted branches still take in an open project's files");
+    out.describe("bough_pageserver_store_deleted_bytes", "gauge",
+                 "Bytes that deleted branches still take in an open project's files");
     for (const auto& project : projects)
         if (const auto bytes = project->deleted_bytes())
             out.sample("bough_pageserver_store_deleted_bytes", label_of(*project), std::to_string(*bytes));
@@ -146,9 +150,12 @@ void write_stores(Writer& out, const AdminServices& services) {
     for (const auto& project : projects)
         if (const auto kinds = project->store().file_bytes_by_kind())
             for (const auto& [kind, bytes] : *kinds)
-                out.sample("bough_pageserver_store_kind_bytes", label_of(*project) + ",kind=\"" + std::string(kind_name(kind)) + "\"",
-                           std::to_string(bytes));
+                out.sample("bough_pageserver_store_kind_bytes",
+                           label_of(*project) + ",kind=\"" + std::string(kind_name(kind)) + "\"", std::to_string(bytes));
     const StoreResources::Counts counts = services.resources.counts();
+    out.gauge("bough_pageserver_block_cache_bytes", "Blocks of the store's files that are kept in memory",
+              counts.block_cache_bytes);
+    out.gauge("bough_pageserver_block_cache_pinned_bytes", "Blocks of them that are in use", counts.block_cache_pinned_bytes);
     out.gauge("bough_pageserver_layer_bytes", "Bytes of all layers that are not sealed yet", counts.open_bytes);
     out.gauge("bough_pageserver_layer_bytes_max", "Where ingest begins to wait", services.resources.options().open_bytes_max);
     out.counter("bough_pageserver_layer_waits_total", "How often ingest found no room in layers and waited",

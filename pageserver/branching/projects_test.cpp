@@ -79,6 +79,28 @@ TEST_F(ProjectsTest, a_removed_project_is_gone_and_its_name_free_once_nobody_rea
     EXPECT_TRUE(projects->branch(project_id("one"), branch_id("b0")).has_value());
 }
 
+// A reader leaves its iterator, and the blocks that it stands on, to the next; but not for long.
+TEST_F(ProjectsTest, blocks_that_a_reader_stood_on_are_let_go_when_no_other_comes) {
+    const auto projects = open();
+    const auto project = *create(*projects, "one");
+    const auto branch = *project->branch(branch_id("b0"));
+    const ObjectKey object = ObjectKey::two_phase(1);
+    WriteSet set;
+    set.put(branch->number(), object, branch->ingest_lsn(), encode_present("x"));
+    ASSERT_TRUE(project->store().write(std::move(set)).has_value());
+    ASSERT_TRUE(project->store().flush().has_value());
+    const std::size_t before = resources_.counts().block_cache_pinned_bytes;
+    {
+        Cursor cursor = project->store().cursor();
+        ASSERT_TRUE(*cursor.seek(branch->number(), object, branch->ingest_lsn()));
+    }
+    EXPECT_GT(resources_.counts().block_cache_pinned_bytes, before);
+    const auto deadline = std::chrono::steady_clock::now() + 30s;
+    while (resources_.counts().block_cache_pinned_bytes > before && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(resources_.counts().block_cache_pinned_bytes, before);
+}
+
 TEST_F(ProjectsTest, a_damaged_project_does_not_hinder_the_others) {
     {
         const auto projects = open();

@@ -59,6 +59,9 @@ public:
         std::uint64_t seal_microseconds = 0;
         std::uint64_t sealed_file_bytes = 0;
         std::uint64_t waits_for_room = 0;
+        std::size_t block_cache_bytes = 0;
+        std::size_t block_cache_pinned_bytes =
+            0;  // of these: in use by readers and compactions, or of what is kept for the next reader
     };
     Counts counts() const;
     struct Impl;  // of this folder

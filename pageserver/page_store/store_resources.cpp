@@ -20,8 +20,14 @@ StoreResources::~StoreResources() = default;
 const StoreResources::Options& StoreResources::options() const { return impl_->options; }
 
 StoreResources::Counts StoreResources::counts() const {
-    return {impl_->open_bytes.now(),         impl_->counts.layers_sealed,     impl_->counts.seal_failures,
-            impl_->counts.seal_microseconds, impl_->counts.sealed_file_bytes, impl_->open_bytes.waits()};
+    return {.open_bytes = impl_->open_bytes.now(),
+            .layers_sealed = impl_->counts.layers_sealed,
+            .seal_failures = impl_->counts.seal_failures,
+            .seal_microseconds = impl_->counts.seal_microseconds,
+            .sealed_file_bytes = impl_->counts.sealed_file_bytes,
+            .waits_for_room = impl_->open_bytes.waits(),
+            .block_cache_bytes = impl_->block_cache->GetUsage(),
+            .block_cache_pinned_bytes = impl_->block_cache->GetPinnedUsage()};
 }
 
 }  // namespace bough::pageserver
