@@ -535,6 +535,9 @@ void Computes::forget(const BranchRow& branch) {
         std::lock_guard lock(mutex_);
         computes_.erase({branch.project, branch.id});
     }
+    // Of a deletion that was interrupted before it stopped the compute.
+    if (const auto pid = compute::running_postmaster(directory_of(branch)))
+        compute::stop_postmaster(*pid, compute::Shutdown::immediate, options_.stop_timeout);
     pg::remove_shared_memory(directory_of(branch));
     if (auto removed = files::remove_tree(directory_of(branch)); !removed)
         spdlog::warn("{}: {}", label(branch), removed.error().message);

@@ -71,7 +71,7 @@ public:
     // Brings a branch towards these safekeepers (move_branch), with its compute running or without one. Empty when it is there, else
     // what it waits for: call again.
     Result<std::string> bring_to(const BranchRow& branch, const MoveTarget& target);
-    // Drops what is kept for a deleted branch.
+    // Drops what is kept for a deleted branch, and ends its compute if one still runs.
     void forget(const BranchRow& branch);
 
 private:

@@ -129,8 +129,8 @@ void Branch::make_ancestor_skip(std::size_t level) const {
         }
         return skip;
     };
-    auto skip = make(true);
-    if (skip->touched.contains_everything()) skip = make(false);
+    auto skip = make(reach < generation_);
+    if (skip->past_to && skip->touched.contains_everything()) skip = make(false);
     skip->touched.trim();
     const std::lock_guard lock(mutex_);
     if (owned_ancestor_skips_[level] != nullptr) return;

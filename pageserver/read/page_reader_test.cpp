@@ -188,8 +188,10 @@ TEST_F(PageReaderTest, an_ancestor_that_catches_up_is_not_passed_over) {
     EXPECT_EQ(got, page(std::byte{1}));
 }
 
-// With a root that has touched few objects, and so is passed over as its descendants are, or more than a set holds.
-struct LongChain : PageReaderTest, ::testing::WithParamInterface<std::size_t> {};
+// With a branch of that generation that has touched more than a set holds, and cannot be passed over; zero is the root, kNobody none.
+struct LongChain : PageReaderTest, ::testing::WithParamInterface<std::uint32_t> {
+    static constexpr std::uint32_t kNobody = ~0u;
+};
 
 // Every branch of a long chain writes a page of its own, and one that its descendants write again; before and after a restart.
 TEST_P(LongChain, pages_are_found_whichever_ancestor_has_them) {
@@ -212,12 +214,9 @@ TEST_P(LongChain, pages_are_found_whichever_ancestor_has_them) {
         if (depth % 3 == 2) continue;
         WriteSet set;
         const LogPosition written{end.lsn + 64, end.lsn};
-        if (depth == 0) {
-            set.put(branch->number(), ObjectKey::fork_length(kFork), written.lsn, encode_length(kDepth + 1));
-            for (std::size_t other = 0; other < GetParam(); ++other)
-                set.put(branch->number(), ObjectKey::fork_length({{1663, 6, static_cast<std::uint32_t>(other)}, pg::Fork::main}),
-                        written.lsn, encode_length(1));
-        }
+        if (depth == 0) set.put(branch->number(), ObjectKey::fork_length(kFork), written.lsn, encode_length(kDepth + 1));
+        for (std::uint32_t other = 0; depth == GetParam() && other < TouchedSet::kObjectsMax; ++other)
+            set.put(branch->number(), ObjectKey::fork_length({{1663, 6, other}, pg::Fork::main}), written.lsn, encode_length(1));
         if (depth == 0)
             for (std::uint32_t block = 0; block <= kDepth; ++block) put(set, *branch, block, written.lsn, 1'000'000 + block);
         put(set, *branch, depth, Lsn{written.lsn.value}, 2'000'000 + depth);
@@ -277,7 +276,8 @@ TEST_P(LongChain, pages_are_found_whichever_ancestor_has_them) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(OfRoot, LongChain, ::testing::Values(std::size_t{0}, TouchedSet::kObjectsMax));
+INSTANTIATE_TEST_SUITE_P(WithOneThatTouchedMuch, LongChain,
+                         ::testing::Values(LongChain::kNobody, 0u, AncestorSkip::kReaches.back()));
 
 TEST_F(PageReaderTest, no_image_is_stored_of_what_an_ancestor_has_yet_to_ingest) {
     const Lsn end = write_record({kFork, 0}, "of the parent");

@@ -3,6 +3,7 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <optional>
@@ -22,7 +23,9 @@ struct Segment {
 std::optional<Segment> segment_of(const std::filesystem::path& data_directory) {
     std::ifstream file(data_directory / "postmaster.pid");
     Segment segment{};
-    if (!(file >> segment.maker)) return std::nullopt;
+    // Negative, of one that is not a postmaster (`postgres --single`, initdb's `--boot`).
+    if (!(file >> segment.maker) || segment.maker == std::numeric_limits<pid_t>::min()) return std::nullopt;
+    segment.maker = std::abs(segment.maker);
     for (int line = 1; line < kSegmentLine; ++line) file.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
     // The key is written as an unsigned long of what sysv_shmem.c has cast to a key_t.
     unsigned long key = 0;

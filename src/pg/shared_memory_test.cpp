@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <limits>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -68,6 +69,14 @@ TEST_F(KilledServer, leaves_its_segment_until_it_is_removed) {
     remove_shared_memory(server.data());
 }
 
+// The pid of `postgres --single` is negative there.
+TEST_F(KilledServer, of_one_that_was_no_postmaster_it_is_removed_too) {
+    lock_file.at(0).insert(0, "-");
+    write_lines(path(), lock_file);
+    remove_shared_memory(server.data());
+    EXPECT_FALSE(exists(segment));
+}
+
 TEST_F(KilledServer, without_a_lock_file_that_names_the_segment_nothing_is_removed) {
     std::filesystem::remove(path());
     remove_shared_memory(server.data());
@@ -86,7 +95,7 @@ TEST_F(KilledServer, without_a_lock_file_that_names_the_segment_nothing_is_remov
 
 TEST_F(KilledServer, a_segment_of_another_maker_or_key_is_left) {
     auto other = lock_file;
-    other.at(0) = "1";
+    other.at(0) = std::to_string(std::numeric_limits<pid_t>::max());  // nobody's
     write_lines(path(), other);
     remove_shared_memory(server.data());
 

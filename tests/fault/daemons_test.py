@@ -125,6 +125,31 @@ def test_a_first_start_that_control_s_death_left_unfinished_is_done_again(surviv
     system.cli("project", "delete", "second")
 
 
+def test_a_deletion_that_control_s_death_interrupted_ends_the_compute_too(survivor):
+    """It dies between writing down that the branch goes and stopping the compute, which the next control finds running."""
+    system = survivor.system
+    system.branch("going")
+    directory = layout.compute_directory(system.data_dir, system.project_id(), system.branch_id("going"))
+    before = restarts(system, "control")
+    clients = [threading.Thread(target=system.run, args=words) for words in (("compute", "start", "going"), ("branch", "delete", "going"))]
+    clients[0].start()
+    wait.until((directory / "postmaster.pid").exists, 60, "the server", interval=0.001)
+    server = int(wait.until(lambda: (directory / "postmaster.pid").read_text().splitlines(), 10, "its pid")[0])
+    os.kill(server, signal.SIGSTOP)
+    try:
+        clients[1].start()  # and waits for the start to end
+        wait.until(lambda: listed(system).get("going") != "ready", 30, "the beginning of the deletion")
+        system.kill_daemon("control")
+        wait.until(lambda: restarts(system, "control") == before + 1, 30, "control's restart")
+        wait.until(lambda: system.run("branch", "list").returncode == 0, 30, "control")
+    finally:
+        os.kill(server, signal.SIGCONT)
+    wait.until(lambda: "going" not in listed(system), 60, "the end of the deletion")
+    assert not processes.alive(server)
+    for client in clients:
+        client.join(60)
+
+
 def test_one_of_three_safekeepers_and_then_another(quorum):
     names = sorted(n for n in quorum.system.daemons() if n.startswith("safekeeper"))
     assert len(names) == 3
@@ -185,8 +210,8 @@ def test_a_killed_compute_leaves_no_shared_memory(survivor):
         segment, maker = shared_memory.segment_of(directory), int((directory / "postmaster.pid").read_text().split()[0])
         assert shared_memory.present()[segment] == maker
         os.kill(maker, signal.SIGKILL)
-        wait.until(lambda pid=maker: not processes.alive(pid), 10, "its death")
         assert shared_memory.present()[segment] == maker
+        wait.until(lambda pid=maker: not processes.alive(pid), 10, "its death")
         system.cli(*command, name)
         assert shared_memory.present().get(segment) != maker, command
 

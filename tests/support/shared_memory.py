@@ -29,5 +29,5 @@ def remove_below(directory):
     makers = present()
     for lock_file in pathlib.Path(directory).rglob("postmaster.pid"):
         segment = segment_of(lock_file.parent)
-        if segment is not None and makers.get(segment) == int(lock_file.read_text().split()[0]):
-            subprocess.run(["ipcrm", "--shmem-id", str(segment)], check=True)
+        if segment is not None and str(makers.get(segment)) == lock_file.read_text().split()[0].removeprefix("-"):
+            subprocess.run(["ipcrm", "--shmem-id", str(segment)], check=False)  # it may have gone meanwhile
