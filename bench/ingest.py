@@ -3,9 +3,11 @@
 
 Stock Postgres writes the log of each workload once, with full_page_writes off and on, and is then killed. In turns, stock recovers
 from a copy of its crashed directory (the regression suite, which has checkpoints of its own, from its beginning), and the pageserver's
-ingest reads the same segments into a fresh store. Wall time, CPU time and records a second of both, and the ratios, until all is durable
-and, as stock's recovery ends, with no checkpoint, until all is queryable: there the wall time, sealing under way beside it, and the time
-of the processor that makes the log queryable, without sealing and compaction. Every measurement goes to build/bench/.
+ingest reads the same segments into a fresh store. Wall time, CPU time and records a second of both, and two pairs of ratios:
+- durable: until all is sealed into files, with the CPU time of sealing and compaction. Stock's checkpoint after recovery is not counted.
+- queryable: until all can be read, as stock's recovery ends; the wall time has in it what ingest waits for room while layers are sealed
+  beside it, the CPU time is that of the thread which ingests.
+Every measurement goes to build/bench/.
 
 Usage: ingest.py [--quick] [--rounds N] [--work tpcb,load,mixed,regress]
 """
