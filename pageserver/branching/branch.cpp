@@ -92,50 +92,23 @@ std::pair<const Branch*, Lsn> Branch::first_behind(Lsn lsn) const {
     return {nullptr, Lsn{}};
 }
 
-const AncestorSkip* Branch::skip_past_those_without(std::uint64_t object_hash) const {
+const AncestorSkip* Branch::ancestor_skip() const {
     if (generation_ % AncestorSkip::kReaches.front() != 0 || generation_ == 0) return nullptr;
-    for (std::size_t level = AncestorSkip::kReaches.size(); level > 0; --level) {
-        if (generation_ % AncestorSkip::kReaches[level - 1] != 0) continue;
-        const AncestorSkip* skip = ancestor_skip(level - 1);
-        if (skip == nullptr) continue;
-        skip->to->prefetch();
-        if (!skip->touched.may_contain(object_hash)) return skip;
-    }
+    for (std::size_t level = AncestorSkip::kReaches.size(); level > 0; --level)
+        if (generation_ % AncestorSkip::kReaches[level - 1] == 0)
+            if (const AncestorSkip* skip = ancestor_skip(level - 1)) return skip;
     return nullptr;
 }
 
 const AncestorSkip* Branch::ancestor_skip(std::size_t level) const {
-    const AncestorSkip* skip = ancestor_skips_[level].load(std::memory_order_acquire);
-    if (skip == nullptr) make_ancestor_skip(level);
-    return ancestor_skips_[level].load(std::memory_order_acquire);
-}
-
-// An ancestor may get more versions later, but none that its child sees, once it has been ingested up to where that began.
-void Branch::make_ancestor_skip(std::size_t level) const {
-    const unsigned reach = AncestorSkip::kReaches[level];
-    const Branch* one = this;
-    for (unsigned i = 0; i < reach; ++i, one = one->parent())
-        if (one->parent()->ingest_lsn() < one->start_) return;
-    const auto make = [&](bool past_to) {
-        auto skip = std::make_unique<AncestorSkip>();
-        skip->to = this;
-        skip->past_to = past_to;
-        skip->start = start_;
-        for (unsigned i = 0; i < reach; ++i) {
-            skip->start = std::min(skip->start, skip->to->start_);
-            skip->to = skip->to->parent();
-            const bool passed = past_to || i + 1 < reach;
-            if (passed && skip->to->has_own_versions()) skip->touched.add_all(skip->to->touched());
-        }
-        return skip;
-    };
-    auto skip = make(reach < generation_);
-    if (skip->past_to && skip->touched.contains_everything()) skip = make(false);
-    skip->touched.trim();
+    if (const AncestorSkip* skip = ancestor_skips_[level].load(std::memory_order_acquire)) return skip;
+    auto skip = AncestorSkip::make(*this, AncestorSkip::kReaches[level]);
+    if (skip == nullptr) return nullptr;
     const std::lock_guard lock(mutex_);
-    if (owned_ancestor_skips_[level] != nullptr) return;
-    owned_ancestor_skips_[level] = std::move(skip);
-    ancestor_skips_[level].store(owned_ancestor_skips_[level].get(), std::memory_order_release);
+    auto& owned = owned_ancestor_skips_[level];
+    if (owned == nullptr) owned = std::move(skip);
+    ancestor_skips_[level].store(owned.get(), std::memory_order_release);
+    return owned.get();
 }
 
 bool Branch::readable_at(Lsn lsn) const { return first_behind(lsn).first == nullptr; }

@@ -19,6 +19,7 @@
 #include "pageserver/history/kept_points.hpp"
 #include "pageserver/page_store/rows.hpp"
 #include "pageserver/page_store/store.hpp"
+#include "pageserver/page_store/touched_set.hpp"
 #include "pageserver/page_store/version_key.hpp"
 
 namespace bough::pageserver {
@@ -59,10 +60,9 @@ public:
     }
     // A walk will come here soon, from far away as caches go.
     void prefetch() const { __builtin_prefetch(&parent_); }  // the line of what a walk looks at
-    Lsn start() const { return start_; }  // where it begins in its parent's history
-    // The furthest way past ancestors that have nothing of the object (of hash_object()). Null: there is none from this branch, or not
-    // before those are complete.
-    const AncestorSkip* skip_past_those_without(std::uint64_t object_hash) const;
+    Lsn start() const { return start_; }                     // where it begins in its parent's history
+    // The furthest there is from here. Null: there is none from this branch, or not before its ancestors are complete.
+    const AncestorSkip* ancestor_skip() const;
     // The cluster has data checksums: hint bits that WAL implies are logged, and redo moves page LSNs with them.
     bool hint_bits_logged() const { return hint_bits_logged_; }
     // "project/branch", for logs.
@@ -132,7 +132,6 @@ private:
     mutable std::atomic<bool> ancestors_complete_ = false;
 
     const AncestorSkip* ancestor_skip(std::size_t level) const;
-    void make_ancestor_skip(std::size_t level) const;
     mutable OfEachReach<std::unique_ptr<const AncestorSkip>> owned_ancestor_skips_;  // under mutex_
 
     mutable std::mutex mutex_;

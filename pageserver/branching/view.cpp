@@ -29,14 +29,15 @@ bool VersionWalk::to_candidate() {
     for (; branch_ != nullptr; ++steps_) {
         if (branch_->parent() != nullptr) branch_->parent()->prefetch();
         if (!passed_over_ && at_candidate()) return true;
-        const AncestorSkip* skip = branch_->skip_past_those_without(hash_);
+        const AncestorSkip* skip = branch_->ancestor_skip();
         if (skip == nullptr) {
             to_parent();
             continue;
         }
-        at_ = std::min(at_, skip->start);
-        branch_ = skip->to;
-        passed_over_ = skip->past_to;
+        const AncestorSkip::Place& place = skip->find(hash_);
+        branch_ = place.branch;
+        at_ = std::min(at_, place.start);
+        passed_over_ = place.passed_over;
     }
     return false;
 }

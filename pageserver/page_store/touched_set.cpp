@@ -68,16 +68,12 @@ bool TouchedSet::add_fingerprint(std::uint32_t fingerprint) {
 
 void TouchedSet::add_everything() { table_.store(kEverything, std::memory_order_release); }
 
-void TouchedSet::add_all(const TouchedSet& other) {
-    const std::uintptr_t table = other.table_.load(std::memory_order_acquire);
-    if (table == kEverything) add_everything();
-    if (contains_everything() || table == kNothing) return;
-    for_each(lines_of(table), [&](std::uint32_t value) { add_fingerprint(value); });
-}
-
-void TouchedSet::trim() {
-    if (contains_everything()) tables_.clear();
-    if (tables_.size() > 1) tables_.erase(tables_.begin(), tables_.end() - 1);
+std::optional<std::vector<std::uint32_t>> TouchedSet::fingerprints() const {
+    const std::uintptr_t table = table_.load(std::memory_order_acquire);
+    if (table == kEverything) return std::nullopt;
+    std::vector<std::uint32_t> all;
+    if (table != kNothing) for_each(lines_of(table), [&](std::uint32_t value) { all.push_back(value); });
+    return all;
 }
 
 std::string TouchedSet::encode() const {

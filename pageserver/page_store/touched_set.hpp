@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,16 +26,19 @@ public:
         return there != kNothing && (there == kEverything || find(there, fingerprint(hash)));
     }
     bool contains_everything() const { return table_.load(std::memory_order_acquire) == kEverything; }
+    // Of all objects that it holds by now; somebody may be adding to it. nullopt: of everything.
+    std::optional<std::vector<std::uint32_t>> fingerprints() const;
+    // What is kept of an object; never 0.
+    static std::uint32_t fingerprint(std::uint64_t hash) {
+        const auto bits = static_cast<std::uint32_t>(hash >> 32);
+        return bits != 0 ? bits : 1;
+    }
 
     // --- for the writer
     // False when it was there already.
     bool add(std::uint64_t hash);
     void add_everything();
-    // What the other holds by now; somebody may be adding to it.
-    void add_all(const TouchedSet& other);
     std::size_t size() const { return size_; }
-    // While nobody reads it yet: gives back memory that only those who had read it before would need.
-    void trim();
 
     // As stored in the branch's row, docs/formats/page_store.md.
     std::string encode() const;
@@ -56,10 +60,6 @@ private:
         return {reinterpret_cast<const Line*>(table & ~(alignof(Line) - 1)), std::size_t{1} << (table & (alignof(Line) - 1))};
     }
     static bool find(std::uintptr_t table, std::uint32_t fingerprint);
-    static std::uint32_t fingerprint(std::uint64_t hash) {
-        const auto bits = static_cast<std::uint32_t>(hash >> 32);
-        return bits != 0 ? bits : 1;
-    }
     static bool insert(Table& table, std::uint32_t fingerprint);
     bool add_fingerprint(std::uint32_t fingerprint);
 

@@ -227,7 +227,9 @@ TEST_P(LongChain, pages_are_found_whichever_ancestor_has_them) {
         end = written;
         if (depth % 7 == 0) {
             WriteSet later;
-            const LogPosition more{written.lsn + 640'000, written.lsn};
+            // Of block 2 below what its descendants are read at, of block 1 above.
+            const LogPosition soon{written.lsn + 32, written.lsn}, more{written.lsn + 640'000, soon.lsn};
+            put(later, *branch, 2, soon.lsn, 3'000'000);
             put(later, *branch, 1, more.lsn, 3'000'000);
             later.set_position(branch->number(), more);
             ASSERT_TRUE(branch->store().write(std::move(later)).has_value());
@@ -246,13 +248,16 @@ TEST_P(LongChain, pages_are_found_whichever_ancestor_has_them) {
         for (const std::uint32_t depth : {1u, 3u, 4u, 5u, 8u, 15u, 16u, 17u, 20u, 63u, 64u, 65u, 80u, 84u, kDepth}) {
             const auto reading = *project_->branch(name(depth));
             for (PageReader* reader : {&cached, &uncached, &cached, &uncached})
-                for (std::uint32_t block = 0; block < kDepth; ++block) {
+                for (std::uint32_t block = 0; block <= kDepth; ++block) {
                     std::vector<std::byte> got(pg::kPageBytes);
                     // As its child of the same LSN would see it, where it went on itself.
                     const Lsn at = std::min(reading->ingest_lsn(), end.lsn);
                     ASSERT_TRUE(reader->read(*reading, kFork, block, got, at).has_value());
                     const bool own = block <= depth && block % 3 != 2;
-                    EXPECT_EQ(got, page(own ? 2'000'000 + block : 1'000'000 + block))
+                    const std::uint32_t nearest = depth % 3 == 2 ? depth - 1 : depth;  // the last that wrote
+                    EXPECT_EQ(got, page(block == kDepth ? nearest
+                                        : own           ? 2'000'000 + block
+                                                        : 1'000'000 + block))
                         << depth << " " << block << " " << restarted;
                 }
         }
