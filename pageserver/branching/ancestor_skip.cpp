@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <optional>
+#include <utility>
+
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "pageserver/branching/branch.hpp"
 #include "pageserver/page_store/touched_set.hpp"
@@ -21,27 +24,29 @@ std::unique_ptr<const AncestorSkip> AncestorSkip::make(const Branch& branch, uns
         if (one->parent()->ingest_lsn() < one->start()) return nullptr;
 
     std::unique_ptr<AncestorSkip> skip(new AncestorSkip());
-    std::vector<std::vector<std::uint32_t>> touched;  // by each of `ancestors_`
-    std::size_t objects = 0;
+    // Of the nearest ancestor that has it each, the nearest first: many change the same objects.
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> touched;  // fingerprint and index
+    boost::unordered_flat_set<std::uint32_t> known;
     one = &branch;
     Lsn start = branch.start();
-    while (touched.size() < reach) {
+    for (std::uint32_t index = 0; index < reach; ++index) {
         start = std::min(start, one->start());
         one = one->parent();
         skip->end_ = {one, start, false};
         if (one->parent() == nullptr) break;
         std::optional<std::vector<std::uint32_t>> own(std::in_place);
         if (one->has_own_versions()) own = one->touched().fingerprints();
-        if (!own || objects + own->size() > TouchedSet::kObjectsMax) break;
-        objects += own->size();
-        touched.push_back(std::move(*own));
+        if (!own) break;
+        std::erase_if(*own, [&](std::uint32_t fingerprint) { return known.contains(fingerprint); });
+        if (touched.size() + own->size() > TouchedSet::kObjectsMax) break;
+        for (const std::uint32_t fingerprint : *own) touched.emplace_back(fingerprint, index);
+        known.insert(own->begin(), own->end());
         skip->ancestors_.push_back({one, start, false});
         skip->end_.passed_over = true;
     }
 
-    skip->slots_.resize(std::bit_ceil(2 * objects + 1));
-    for (std::uint32_t index = 0; index < touched.size(); ++index)
-        for (const std::uint32_t fingerprint : touched[index]) skip->insert(fingerprint, index);
+    skip->slots_.resize(std::bit_ceil(2 * touched.size() + 1));
+    for (const auto& [fingerprint, index] : touched) skip->insert(fingerprint, index);
     return skip;
 }
 

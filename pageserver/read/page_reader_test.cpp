@@ -245,7 +245,7 @@ TEST_P(LongChain, pages_are_found_whichever_ancestor_has_them) {
             project_ = *open_script_project(directory_.path(), resources_);
         }
         PageReader cached(redo_, metrics_, 8 << 20), uncached(redo_, metrics_);
-        for (const std::uint32_t depth : {1u, 3u, 4u, 5u, 8u, 15u, 16u, 17u, 20u, 63u, 64u, 65u, 80u, 84u, kDepth}) {
+        for (const std::uint32_t depth : {1u, 3u, 4u, 5u, 8u, 15u, 16u, 17u, 20u, 63u, 64u, 65u, 80u, 84u, 128u, kDepth}) {
             const auto reading = *project_->branch(name(depth));
             for (PageReader* reader : {&cached, &uncached, &cached, &uncached})
                 for (std::uint32_t block = 0; block <= kDepth; ++block) {
@@ -282,7 +282,35 @@ TEST_P(LongChain, pages_are_found_whichever_ancestor_has_them) {
 }
 
 INSTANTIATE_TEST_SUITE_P(WithOneThatTouchedMuch, LongChain,
-                         ::testing::Values(LongChain::kNobody, 0u, AncestorSkip::kReaches.back()));
+                         ::testing::Values(LongChain::kNobody, 0u, 61u, AncestorSkip::kReaches.back(), 127u));
+
+// Ancestors that all change the same objects are passed over together, however many times these are changed.
+TEST_F(PageReaderTest, what_many_ancestors_touched_counts_once) {
+    constexpr std::uint32_t kDepth = AncestorSkip::kReaches.back(), kObjects = 1'000;
+    const auto name = [](std::uint32_t depth) { return *BranchId::parse("b" + std::to_string(depth)); };
+    const auto object = [](std::uint32_t block) { return ObjectKey::page({kFork, block}); };
+    LogPosition end = kScriptStart;
+    std::shared_ptr<Branch> branch = branch_;
+    for (std::uint32_t depth = 1; depth <= kDepth; ++depth) {
+        branch = *project_->create_branch(name(depth), name(depth - 1), end);
+        const LogPosition written{end.lsn + 64, end.lsn};
+        WriteSet set;
+        for (std::uint32_t block = 0; block < kObjects; ++block)
+            set.put(branch->number(), object(block), written.lsn, encode_zero_page());
+        set.put(branch->number(), object(kObjects + depth), written.lsn, encode_zero_page());
+        set.set_position(branch->number(), written);
+        ASSERT_TRUE(branch->store().write(std::move(set)).has_value());
+        branch->publish(written);
+        end = written;
+    }
+    const AncestorSkip& skip = *branch->ancestor_skip();
+    EXPECT_EQ(skip.find(hash_object(object(kObjects * 2))).branch, branch_.get());
+    EXPECT_FALSE(skip.find(hash_object(object(kObjects * 2))).passed_over);
+    for (std::uint32_t block = 0; block < kObjects; ++block)
+        ASSERT_EQ(skip.find(hash_object(object(block))).branch->generation(), kDepth - 1);
+    for (std::uint32_t depth = 1; depth < kDepth; ++depth)
+        ASSERT_EQ(skip.find(hash_object(object(kObjects + depth))).branch->generation(), depth);
+}
 
 TEST_F(PageReaderTest, no_image_is_stored_of_what_an_ancestor_has_yet_to_ingest) {
     const Lsn end = write_record({kFork, 0}, "of the parent");
